@@ -1,0 +1,1 @@
+"""Grades submissions of Crossroads lessons."""

@@ -1,0 +1,333 @@
+"""Verdicts into nbgrader's database, so that formgrader and its exporters work on them.
+
+| verdict | `auto_score` | `needs_manual_grade` |
+|---|---|---|
+| judged | the points | no; yes if a person graded it and the points changed since |
+| not graded, or for a person to grade | none | yes, until a person grades it |
+
+A grade that a person gave (`manual_score`, `extra_credit`, comments, flags) is never
+touched. One transaction per submission; writing the same verdict again changes nothing.
+SQLite or PostgreSQL, whatever URL nbgrader's own configuration names.
+
+nbgrader has no word for "no score": it adds up what is there, so that its CSV exporter
+prints 0.0 for a submission without any verdict. `needs_manual_grade` tells those from a
+real zero; `autograder export` leaves their scores empty.
+"""
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import nbformat
+from nbgrader.api import (
+    Assignment,
+    Comment,
+    Grade,
+    Gradebook,
+    MissingEntry,
+    Student,
+    SubmittedAssignment,
+    SubmittedNotebook,
+)
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    ClearSolutions,
+    ComputeChecksums,
+    LockCells,
+    SaveCells,
+)
+from nbgrader.utils import parse_utc
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from autograder.journal import Row
+from autograder.verdicts import ExerciseVerdict, SubmissionVerdict
+from course import settings
+from course.errors import ClassroomError
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
+
+class GradebookWriter:
+    """nbgrader's database of one course; a context manager.
+
+    `name` tells gradebooks apart, without the password.
+    """
+
+    def __init__(
+        self, url: str, course_id: str, config: "Config | None" = None
+    ) -> None:
+        """Open the database; its tables are made when they are missing.
+
+        Args:
+            url: `sqlite:///…/gradebook.db`, `postgresql://user@host/name`, ...
+            course_id: nbgrader's name of the course.
+            config: the classroom's nbgrader configuration: its late penalties, and the
+                marks of solutions in its notebooks.
+
+        Raises:
+            ClassroomError: the database cannot be reached.
+        """
+        self.url, self.course_id, self._config = with_driver(url), course_id, config
+        with _explained("the URL of the gradebook"):
+            shown = make_url(self.url).set(password=None).render_as_string()
+        self.name = hashlib.sha256(f"{shown} {course_id}".encode()).hexdigest()[:16]
+        with _explained(shown), settings.in_environment(_with_alembic()):
+            self._book = Gradebook(self.url, course_id)
+        self._late = _late_plugin(config)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._book.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    # ------------------------------------------------------------ assignments
+
+    def prepare(self, name: str, source: bytes) -> None:
+        """See to it that the assignment, its notebook and its cells are there.
+
+        The most points of each check come from the instructor's notebook, always.
+
+        Args:
+            name: the assignment's, and its notebook's.
+            source: the instructor's notebook.
+
+        Raises:
+            ClassroomError: it has other checks than the one that grades are there for.
+        """
+        notebook = nbformat.reads(source.decode(), as_version=4)
+        if self._points(name) == _points_of(notebook):
+            return
+        with self._transaction():
+            try:
+                self._book.find_assignment(name)
+            except MissingEntry:
+                found = Assignment(name=name, course_id=self.course_id)
+                self._book.db.add(found)
+        resources = {
+            "nbgrader": {"notebook": name, "assignment": name, "db_url": self.url}
+        }
+        for step in (LockCells, ClearSolutions, ComputeChecksums):
+            notebook, _ = step(config=self._config).preprocess(notebook, resources)
+        try:
+            SaveCells(config=self._config).preprocess(notebook, resources)
+        except RuntimeError:
+            raise ClassroomError(
+                f"the gradebook holds grades of {name} for other cells than its "
+                "notebook has now: make a new classroom for the new notebook"
+            ) from None
+        self._book.db.expire_all()
+
+    def _points(self, name: str) -> dict[str, float] | None:
+        try:
+            found = self._book.find_notebook(name, name)
+        except MissingEntry:
+            return None
+        finally:
+            self._book.db.rollback()
+        cells = [*found.grade_cells, *found.task_cells]
+        return {it.name: float(it.max_score) for it in cells}
+
+    # ------------------------------------------------------------ submissions
+
+    def present(self) -> set[tuple[str, str]]:
+        """Return (assignment, student) of the submissions that it holds."""
+        query = self._book.db.query(Assignment.name, SubmittedAssignment.student_id)
+        joined = query.join(
+            SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id
+        )
+        found = {(it[0], it[1]) for it in joined.all()}
+        self._book.db.rollback()
+        return found
+
+    def students(self) -> set[str]:
+        """Return the ids of the students of the course."""
+        found = {it[0] for it in self._book.db.query(Student.id).all()}
+        self._book.db.rollback()
+        return found
+
+    def write(self, row: Row, timestamp: str = "") -> None:
+        """Write the verdict on one submission, in one transaction.
+
+        Args:
+            row: with a verdict; its assignment was prepared.
+            timestamp: when it was handed in, as in nbgrader's `timestamp.txt`; empty,
+                or no time: what the gradebook has stays.
+
+        Raises:
+            ClassroomError: the database refuses; nothing of it was written.
+        """
+        if row.verdict is None:
+            return
+        with self._transaction():
+            found = self._submission(row.assignment, row.student)
+            when = _time(timestamp)
+            if when is not None:
+                found.timestamp = when
+            for notebook in found.notebooks:
+                self._grade(notebook, row.verdict)
+            self._book.db.flush()
+            for notebook in found.notebooks:
+                self._penalise(found, notebook)
+
+    def _submission(self, assignment: str, student: str) -> SubmittedAssignment:
+        """Return the submission, made with all its cells when it is new."""
+        try:
+            return self._book.find_submission(assignment, student)
+        except MissingEntry:
+            pass
+        db = self._book.db
+        person = db.get(Student, student)
+        if person is None:
+            person = Student(id=student)
+            db.add(person)
+            db.flush()
+        asked = self._book.find_assignment(assignment)
+        made = SubmittedAssignment(assignment_id=asked.id, student_id=student)
+        db.add(made)
+        db.flush()
+        for notebook in asked.notebooks:
+            own = SubmittedNotebook(notebook_id=notebook.id, assignment_id=made.id)
+            db.add(own)
+            db.flush()
+            for cell in (*notebook.grade_cells, *notebook.task_cells):
+                db.add(Grade(cell_id=cell.id, notebook_id=own.id))
+            for cell in (*notebook.solution_cells, *notebook.task_cells):
+                db.add(Comment(cell_id=cell.id, notebook_id=own.id))
+        db.flush()
+        return made
+
+    def _grade(self, notebook: SubmittedNotebook, verdict: SubmissionVerdict) -> None:
+        known = {it.grade_id: it for it in verdict.exercises}
+        names = {it.id: it.name for it in notebook.notebook._base_cells}  # noqa: SLF001 - in one query
+        for grade in notebook.grades:
+            _set(grade, known.get(names[grade.cell_id]))
+
+    def _penalise(
+        self, found: SubmittedAssignment, notebook: SubmittedNotebook
+    ) -> None:
+        """Set the penalty as the classroom's plugin has it; without one leave it be."""
+        if self._late is None or found.assignment.duedate is None:
+            return
+        penalty = None
+        if found.total_seconds_late > 0:
+            score = sum(_score(it) for it in notebook.grades)
+            seconds = found.total_seconds_late
+            student = found.student_id
+            penalty = self._late.late_submission_penalty(student, score, seconds)
+            penalty = None if penalty is None else min(max(0.0, penalty), score)
+        if notebook.late_submission_penalty != penalty:
+            notebook.late_submission_penalty = penalty
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        db = self._book.db
+        with _explained(self.name):
+            try:
+                yield
+                db.commit()
+            except BaseException:
+                db.rollback()
+                raise
+
+
+def with_driver(url: str) -> str:
+    """Return the URL with the driver that we install for PostgreSQL.
+
+    >>> with_driver("postgres://me@here/class")
+    'postgresql+psycopg://me@here/class'
+    """
+    scheme, rest = url.split(":", 1) if ":" in url else ("", url)
+    known = {"postgres", "postgresql", "postgresql+psycopg2"}
+    return f"postgresql+psycopg:{rest}" if scheme in known else url
+
+
+def _with_alembic() -> dict[str, str]:
+    """Return an environment in which nbgrader finds `alembic`: it lies beside Python."""
+    path = [str(Path(sys.executable).parent), settings.for_child().get("PATH", "")]
+    return settings.for_child(PATH=os.pathsep.join(path))
+
+
+def _set(grade: Grade, verdict: ExerciseVerdict | None) -> None:
+    """Note what the grader says; what a person said stays, to be looked at anew."""
+    points = None if verdict is None else verdict.points
+    is_new = grade.auto_score != points
+    if is_new:
+        grade.auto_score = points
+    if grade.manual_score is None:
+        needed = points is None
+    else:
+        needed = bool(grade.needs_manual_grade or is_new)
+    if grade.needs_manual_grade is not needed:
+        grade.needs_manual_grade = needed
+
+
+def _score(grade: Grade) -> float:
+    given = grade.auto_score if grade.manual_score is None else grade.manual_score
+    return 0.0 if given is None else given + (grade.extra_credit or 0.0)
+
+
+def _points_of(notebook: Mapping[str, Any]) -> dict[str, float]:
+    points = {}
+    for cell in notebook["cells"]:
+        own = cell["metadata"].get("nbgrader", {})
+        if own.get("grade") or own.get("task"):
+            points[own["grade_id"]] = float(own.get("points", 0))
+    return points
+
+
+def _late_plugin(config: "Config | None") -> LateSubmissionPlugin | None:
+    """Return the plugin that the classroom chose; None when it gives no penalties."""
+    step = AssignLatePenalties(config=config)
+    step.init_plugin()
+    plugin = step.plugin_inst
+    is_plain = type(plugin) is LateSubmissionPlugin
+    return None if is_plain and plugin.penalty_method == "none" else plugin
+
+
+def _time(text: str) -> Any:
+    try:
+        return parse_utc(text) if text else None
+    except (ValueError, OverflowError, TypeError, AttributeError):
+        return None
+
+
+@contextlib.contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise ClassroomError(
+            f"{what} is no database that can be used ({error}): give "
+            "sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from None
+    except ImportError as error:
+        raise ClassroomError(
+            f"the database needs a driver ({error}): pip install "
+            "'crossroads-course[postgres]'"
+        ) from None
+    except SQLAlchemyError as error:
+        text = str(error).splitlines()[0]
+        raise ClassroomError(
+            f"the gradebook {what} cannot be used ({text}): nothing of this submission "
+            "was written; mend it and grade again"
+        ) from None

@@ -1,0 +1,110 @@
+"""The few system calls that Python's library does not have (Linux only).
+
+Bound into both sandboxes and run outside of them: imports the standard library only.
+"""
+
+import ctypes
+import functools
+import os
+import struct
+from pathlib import Path
+
+CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
+_PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
+_CAPABILITY_VERSION_3 = 0x20080522
+INSTRUCTION_BYTES = 8  # of one struct sock_filter
+
+
+class _Program(ctypes.Structure):
+    """`struct sock_fprog`."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Move this process (for PID: its children) into new namespaces.
+
+    Raises:
+        OSError: the kernel or a filter forbids it.
+    """
+    _checked(_libc().unshare(flags), f"unshare({flags:#x})")
+
+
+def mount(
+    source: str, target: str, kind: str = "", flags: int = 0, data: str = ""
+) -> None:
+    """Mount a file system, or bind a folder (`flags=MS_BIND`).
+
+    Raises:
+        OSError: it cannot be mounted.
+    """
+    result = _libc().mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() or None,
+        ctypes.c_ulong(flags),
+        data.encode() or None,
+    )
+    _checked(result, f"mount {target}")
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    values = [*arguments, 0, 0, 0, 0][:4]
+    result = _libc().prctl(option, *[ctypes.c_ulong(it) for it in values])
+    _checked(result, f"prctl({option})")
+
+
+def die_with_parent(signal_number: int) -> None:
+    """Get this signal when the parent ends."""
+    _prctl(_PR_SET_PDEATHSIG, signal_number)
+
+
+def set_dumpable(value: int) -> None:
+    """With 0, no process without privileges may look into this one's memory."""
+    _prctl(_PR_SET_DUMPABLE, value)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, for good.
+
+    Raises:
+        OSError: the kernel does not let them go.
+    """
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+    for capability in range(last + 1):
+        _prctl(_PR_CAPBSET_DROP, capability)
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    header = struct.pack("II", _CAPABILITY_VERSION_3, 0)
+    _checked(_libc().capset(header, bytes(24)), "capset")
+
+
+def forbid_new_privileges() -> None:
+    """From now on, no program started by this one gains rights."""
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def load_filter(program: bytes) -> None:
+    """Load a seccomp filter, a BPF program as `seccomp_export_bpf` writes it.
+
+    Raises:
+        OSError: the kernel refuses the program.
+    """
+    buffer = ctypes.create_string_buffer(program, len(program))
+    head = _Program(len(program) // INSTRUCTION_BYTES, ctypes.addressof(buffer))
+    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(head))

@@ -1,0 +1,96 @@
+"""What a name in a check means: the check's own, the instructor's, the student's."""
+
+import builtins
+import contextlib
+import io
+from typing import Any
+
+from autograder.facts import Facts
+from autograder.link import Link
+from autograder.proxies import Proxy
+from autograder.student_errors import GraderLimit, StudentError
+
+
+class Names(dict[str, Any]):
+    """The globals of all checks: a name that is not in here is looked up elsewhere.
+
+    Setup cells and checks run in here. Answers of exercise cells come from the
+    student's process, whatever the student calls them; so do names that nobody
+    else knows.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        """Begin empty."""
+        super().__init__(__name__="__main__", __builtins__=builtins)
+        self.facts = facts
+        self.link: Link | None = None
+        self.missing: str | None = None  # a name that nobody knew, just looked up
+        self._held: dict[
+            str, Proxy | type
+        ] = {}  # functions and classes, until a cell runs
+        self._ran: set[str] = set()
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self.facts.answers:
+            if self._trusted(name):
+                return dict.__getitem__(self, name)
+            if hasattr(builtins, name):
+                raise KeyError(name)
+        if name in self._held:
+            return self._held[name]
+        return self._students(name)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            self[str(name)]
+        except (KeyError, NameError):
+            return False
+        return True
+
+    def forget(self, names: tuple[str, ...] = ()) -> None:
+        """Drop what is held of the student's, and let a cell's answers shadow ours."""
+        self._held.clear()
+        for name in names:
+            self.pop(name, None)
+
+    def _trusted(self, name: str) -> bool:
+        """Run the instructor's import or plain cell that binds the name, if any."""
+        sources = [source for source, names in self.facts.plain if name in names]
+        if name in self.facts.imports:
+            sources = [self.facts.imports[name]]
+        for source in sources:
+            if source not in self._ran:
+                self._ran.add(source)
+                self._run(source)
+        return dict.__contains__(self, name)
+
+    def _run(self, source: str) -> None:
+        """Run the instructor's text in here, unseen.
+
+        Raises:
+            GraderLimit: it fails: the check cannot be run.
+        """
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(source, "<reference>", "exec"), self)  # noqa: S102 - trusted
+        except Exception as error:  # noqa: BLE001 - whatever the instructor's text raises
+            text = (
+                f"the instructor's cell {source[:60]!r} fails in the grader: {error!r}"
+            )
+            raise GraderLimit(text) from None
+
+    def _students(self, name: str) -> Any:
+        if self.link is None:
+            raise NameError(f"name {name!r} is not defined")
+        try:
+            found = self.link.request("get", name)
+        except StudentError as error:
+            if not isinstance(error, NameError):
+                raise
+            raise NameError(f"name {name!r} is not defined") from None
+        stable = isinstance(found, Proxy) and found.crossroads_.kind in "fc"
+        if stable or (isinstance(found, type) and issubclass(found, StudentError)):
+            self._held[name] = found
+        else:
+            self.link.policy.note(f"the name {name}", found, self.link)
+        return found

@@ -1,0 +1,339 @@
+"""What checks hold in their hands instead of the student's objects.
+
+A proxy answers a call and a public attribute by asking the student's process. It
+answers an operator (`==`, `<`, `len`, `bool`, ...) only when the reference solution's
+class of that name defines it: an object that equals everything gains nothing, for
+nobody asks it. Exceptions arrive as classes made here, with the student's names.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from msgpack import ExtType
+
+from autograder import signatures
+from autograder.student_errors import Hung, NotPlain, StudentError, Violation
+from course import timelimit
+
+
+class Channel(Protocol):
+    """What a proxy needs of the link to the student's process."""
+
+    policy: "Policy"
+    refused: str
+
+    def request(self, operation: str, *arguments: object) -> Any:
+        """Return the student's answer."""
+
+    def call(
+        self,
+        target: "Proxy",
+        arguments: Sequence[object],
+        named: Mapping[str, object],
+        seconds: float | None = None,
+    ) -> Any:
+        """Return what the student's function returns."""
+
+    def release(self, number: int) -> None:
+        """Note that a handle is held no longer."""
+
+
+@dataclass
+class Policy:
+    """What handles may do: by default what the reference's classes define.
+
+    Attributes:
+        operators: class name -> the special methods that the reference gives it.
+        returns: callee -> "plain" and the class names that the reference's run gave
+            ("calibration"); None while that is being found out.
+        seen: the same, of this run.
+    """
+
+    operators: Mapping[str, frozenset[str]]
+    returns: Mapping[str, frozenset[str]] | None = None
+    seen: dict[str, set[str]] = field(default_factory=dict)
+
+    def allowed(self, classes: Sequence[str]) -> frozenset[str]:
+        """Return the special methods that an object of these classes may answer."""
+        found: frozenset[str] = frozenset()
+        for name in classes:
+            found |= self.operators.get(name, frozenset()) | LIBRARY.get(
+                name, frozenset()
+            )
+        return found
+
+    def note(self, callee: str, value: object, channel: Channel) -> None:
+        """Hold a result to what the reference gave.
+
+        Raises:
+            NotPlain: an object where the reference gave plain data.
+        """
+        names = _names_of(value)
+        if self.returns is None:
+            self.seen.setdefault(callee, set()).add(names[0])
+        elif names[0] != "plain" and not self.returns.get(callee, set(names)) & {
+            *names
+        }:
+            channel.refused = (
+                f"{callee} gave an object of class {_own_name(names)}; it must give "
+                "plain data: numbers, text, lists, arrays."
+            )
+            raise NotPlain(channel.refused)
+
+
+def _own_name(names: Sequence[str]) -> str:
+    return next(it for it in names if it != "callable")
+
+
+def _names_of(value: object) -> tuple[str, ...]:
+    """Return what a result is called in a calibration, the likeliest first."""
+    if not isinstance(value, Proxy) or value.crossroads_.kind == "i":
+        return ("plain",)
+    facts = value.crossroads_
+    if facts.kind == "o":
+        return facts.classes or ("object",)
+    return ("callable", *facts.classes)
+
+
+_READ = frozenset({"__iter__", "__len__", "__getitem__", "__contains__"})
+LIBRARY: Mapping[str, frozenset[str]] = {  # containers that only hold things
+    **dict.fromkeys(("ModuleList", "ModuleDict", "Sequential", "Bunch"), _READ),
+    "Match": frozenset({"__getitem__"}),
+    "_GeneratorContextManager": frozenset({"__enter__", "__exit__"}),
+    **dict.fromkeys(("dict_keys", "dict_values", "dict_items"), _READ),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a proxy knows of its object; `classes` are the names of its bases."""
+
+    channel: Channel
+    number: int
+    kind: str  # f function, c class, k callable, i iterator, o other
+    name: str
+    classes: tuple[str, ...]
+    allowed: frozenset[str]
+    reference: ExtType  # what stands for it on the wire
+
+
+class Proxy:
+    """Stands for an object in the student's process."""
+
+    __slots__ = ("__weakref__", "crossroads_")
+    crossroads_: Facts
+
+    def __init__(self, facts: Facts) -> None:
+        object.__setattr__(self, "crossroads_", facts)
+
+    def __del__(self) -> None:
+        facts = getattr(self, "crossroads_", None)
+        if facts is not None:
+            facts.channel.release(facts.number)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            return _special(self, name)
+        return self.crossroads_.channel.request("attr", self, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self.crossroads_.channel.request("setattr", self, name, value)
+
+    def __repr__(self) -> str:
+        try:
+            return str(self.crossroads_.channel.request("op", "repr", [self]))[:2000]
+        except Exception:  # noqa: BLE001 - hostile __repr__: messages need a text
+            return f"<{type(self).__name__} object>"
+
+    def __str__(self) -> str:
+        return str(self.crossroads_.channel.request("op", "str", [self]))
+
+    def __hash__(self) -> int:
+        if "__hash__" in self.crossroads_.allowed:
+            found = self.crossroads_.channel.request("op", "hash", [self])
+            return found if type(found) is int else 0
+        return hash((_SALT, self.crossroads_.number))
+
+    def __eq__(self, other: object) -> Any:
+        if other is self:
+            return True
+        if "__eq__" in self.crossroads_.allowed:
+            return self.crossroads_.channel.request("op", "eq", [self, other])
+        if other is None or isinstance(other, Proxy):
+            return False  # two objects without `==` of their own: identity
+        raise _refuse(self, "==")
+
+    def __ne__(self, other: object) -> Any:
+        if "__ne__" in self.crossroads_.allowed:
+            return self.crossroads_.channel.request("op", "ne", [self, other])
+        equal = self.__eq__(other)
+        return not equal if type(equal) is bool else equal
+
+    def __bool__(self) -> bool:
+        facts = self.crossroads_
+        if facts.kind != "o" and not {"__bool__", "__len__"} & facts.allowed:
+            return True
+        if not {"__bool__", "__len__"} & facts.allowed:
+            raise _refuse(self, "bool")
+        return facts.channel.request("op", "bool", [self]) is True
+
+    def __reduce_ex__(self, _: object) -> Any:
+        raise _refuse(self, "copy")
+
+
+_SALT = object()  # unequal to whatever the student's process sends
+
+
+def _refuse(proxy: Proxy, what: str) -> NotPlain:
+    facts = proxy.crossroads_
+    facts.channel.refused = (
+        f"your code gave an object of class {_first(facts.classes)} where plain data "
+        f"is needed: this exercise does not ask for {what} of it."
+    )
+    return NotPlain(facts.channel.refused)
+
+
+def _first(classes: Sequence[str]) -> str:
+    return classes[0] if classes else "object"
+
+
+def _special(proxy: Proxy, name: str) -> Any:
+    facts = proxy.crossroads_
+    if name in ("__name__", "__qualname__") and facts.kind in "fc":
+        return facts.name
+    if name == "__signature__" and facts.kind in "fck":
+        return signatures.parse(facts.channel.request("signature", proxy))
+    if name == "__call_within__" and facts.kind in "fck":
+        return functools.partial(_call_within, proxy)
+    raise AttributeError(f"{type(proxy).__name__!r} object has no attribute {name!r}")
+
+
+def _call_within(proxy: Proxy, seconds: float, *arguments: object) -> Any:
+    channel = proxy.crossroads_.channel
+    try:
+        return channel.call(proxy, arguments, {}, seconds)
+    except Hung:
+        raise timelimit.TimeIsOver from None
+    except StudentError as error:
+        if getattr(error, "is_late", False):
+            raise timelimit.TimeIsOver from None
+        raise
+
+
+def make(facts: Facts) -> Proxy:
+    """Return a proxy of the right class for a handle."""
+    name = facts.name if facts.kind in "fc" else _first(facts.classes)
+    return _proxy_class(name, facts.kind, facts.allowed)(facts)
+
+
+@functools.lru_cache(maxsize=512)
+def _proxy_class(name: str, kind: str, allowed: frozenset[str]) -> type[Proxy]:
+    """Return a proxy class that has these special methods, and no others.
+
+    So the language itself says "object of type 'Value' has no len()".
+    """
+    body: dict[str, Any] = {"__slots__": (), "__module__": "__main__"}
+    for dunder in allowed:
+        if dunder in _OPERATIONS:
+            body[dunder] = _operator(dunder)
+    if kind in "fck":
+        body["__call__"] = _call
+        body["__doc__"] = property(_doc)
+    if kind == "c":
+        body["__instancecheck__"] = _instancecheck
+        name = "type"
+    if kind == "f":
+        name = "function"
+    if kind == "i":
+        body |= {"__iter__": lambda self: self, "__next__": _next}
+    return type(name if name.isidentifier() else "object", (Proxy,), body)
+
+
+def _call(self: Proxy, *arguments: Any, **named: Any) -> Any:
+    return self.crossroads_.channel.call(self, arguments, named)
+
+
+def _doc(self: Proxy) -> str | None:
+    text = self.crossroads_.channel.request("attr", self, "__doc__")
+    return text if isinstance(text, str) else None
+
+
+def _instancecheck(self: Proxy, value: object) -> bool:
+    plain = not isinstance(value, Proxy | tuple)
+    return (
+        not plain
+        and self.crossroads_.channel.request("isinstance", value, self) is True
+    )
+
+
+def _next(self: Proxy) -> Any:
+    found = self.crossroads_.channel.request("next", self)
+    if type(found) is not list or len(found) > 1:
+        raise Violation("a generator's item of another form")
+    if not found:
+        raise StopIteration
+    return found[0]
+
+
+def _operator(dunder: str) -> Callable[..., Any]:
+    operation, is_reflected = _OPERATIONS[dunder]
+    exact = {"__contains__": bool, "__bool__": bool, "__len__": int}.get(dunder)
+
+    def method(self: Proxy, *others: Any) -> Any:
+        operands = [*others, self] if is_reflected else [self, *others]
+        if dunder == "__exit__":
+            operands = [self]
+        found = self.crossroads_.channel.request("op", operation, operands)
+        if exact is not None and type(found) is not exact:
+            raise _refuse(self, dunder)
+        return found
+
+    if dunder == "__iter__":
+        return lambda self: self.crossroads_.channel.request("iter", self)
+    return method
+
+
+def _operations() -> dict[str, tuple[str, bool]]:
+    found: dict[str, tuple[str, bool]] = {}
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "truediv",
+        "floordiv",
+        "mod",
+        "pow",
+        "matmul",
+        "lshift",
+        "rshift",
+        "divmod",
+    ]:
+        found[f"__{name}__"] = (name, False)
+        found[f"__r{name}__"] = (name, True)
+    for name in ("and", "or", "xor"):
+        operation = name if name == "xor" else f"{name}_"
+        found[f"__{name}__"] = (operation, False)
+        found[f"__r{name}__"] = (operation, True)
+    for name in [
+        "iadd",
+        "isub",
+        "imul",
+        "itruediv",
+        "imatmul",
+        "ifloordiv",
+        "ior",
+        "iand",
+    ]:
+        found[f"__{name}__"] = (name, False)
+    names = (
+        "neg pos abs invert lt le gt ge getitem setitem delitem contains len float int "
+        "index complex round reversed enter exit iter format"
+    )
+    for name in names.split():
+        found[f"__{name}__"] = (name, False)
+    return found
+
+
+_OPERATIONS = _operations()

@@ -1,0 +1,89 @@
+"""The learner's own folder of notebooks, and JupyterLab opened on the next one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from course import build, progress
+from course import lesson as lessons
+from course.errors import CrossroadsError
+from course.lesson import Lesson
+
+_JUPYTER = Path(__file__).parent / "jupyter"  # holds overrides.json
+
+
+def prepare(folder: Path, lesson_id: str | None = None) -> Path:
+    """Return the notebook to open; copy those that are missing into `folder`.
+
+    A notebook that is there already is the learner's work and is left as it is.
+
+    Args:
+        folder: made when it does not exist.
+        lesson_id: the lesson to open; None means the next one to do.
+
+    Raises:
+        CrossroadsError: no such lesson, or the folder cannot be written.
+    """
+    wanted = lessons.load(lesson_id) if lesson_id else next_lesson()
+    try:
+        for lesson in all_lessons():
+            path = build.notebook_path(lesson, folder)
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                text = build.to_text(build.learner_notebook(lesson))
+                path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CrossroadsError(
+            f"the folder {folder} cannot be written ({error.strerror}); "
+            "name another one with --folder"
+        ) from None
+    return build.notebook_path(wanted, folder)
+
+
+def all_lessons() -> list[Lesson]:
+    """Return all lessons in the order in which a learner meets them.
+
+    A pair is one day: the shared start, then both halves of day 1, of day 2, ...
+    """
+    found = [lessons.read(path) for path in lessons.lesson_paths()]
+    return sorted(found, key=_place)
+
+
+def next_lesson() -> Lesson:
+    """Return the first lesson with an exercise that was not passed yet.
+
+    Raises:
+        CrossroadsError: there are no lessons.
+    """
+    every = all_lessons()
+    if not every:
+        raise CrossroadsError("no lessons are installed; install the course again")
+    states = progress.states()
+    for lesson in every:
+        keys = [exercise.key for exercise in lesson.exercises]
+        if not all(key in states and states[key].passed for key in keys):
+            return lesson
+    return every[-1]
+
+
+def open_lab(folder: Path, notebook: Path, *, browser: bool) -> int:
+    """Run JupyterLab on the notebook until it is stopped; return its exit code."""
+    inside = notebook.relative_to(folder)
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}"]
+    command += [f"--LabApp.app_settings_dir={_JUPYTER}"]
+    command += [f"--LabApp.default_url=/lab/tree/{inside.as_posix()}"]
+    command += [] if browser else ["--no-browser"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # in a container everybody is root
+    try:
+        return subprocess.call(command)  # noqa: S603 - our own arguments
+    except KeyboardInterrupt:
+        return 0
+
+
+def _place(lesson: Lesson) -> tuple[int, int, str]:
+    """S0 first, then the days with their two halves, F1 and F2 last."""
+    letter, number = lesson.id[0], int(lesson.id[1:] or 0)
+    part = {"s": 0, "f": 2}.get(letter, 1)
+    return part, number, letter

@@ -1,0 +1,67 @@
+"""What every test gets: a home of its own, and the example lesson."""
+
+from pathlib import Path
+
+import pytest
+from class_tools import only_the_example
+
+from course import lesson
+from course.classroom import make_classroom
+
+EXAMPLE = Path(__file__).parent / "data" / "z1_example.py"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path, monkeypatch):
+    """The learner's log of a test is the test's own."""
+    monkeypatch.setenv("CROSSROADS_HOME", str(tmp_path / "home"))
+    for name in ("CROSSROADS_BASE_URL", "CROSSROADS_API_KEY", "NBGRADER_EXECUTION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def example_lesson():
+    """The smallest complete lesson."""
+    return lesson.read(EXAMPLE)
+
+
+@pytest.fixture(scope="session")
+def example_room(tmp_path_factory):
+    """A classroom of the example lesson; copy it before you change it."""
+    place = tmp_path_factory.mktemp("classroom")
+    with only_the_example(place / "lessons"):
+        return make_classroom(place / "room", hidden_seed=5)
+
+
+@pytest.fixture(scope="session")
+def engines():
+    """Engines by mode, started when first asked for: the tests come in any order."""
+    from engine_tools import PRELOAD
+
+    from autograder.engine import Engine
+    from autograder.sandbox import Setting
+
+    running = {}
+
+    def engine_of(mode):
+        if mode not in running:
+            running[mode] = Engine(Setting(preload=PRELOAD), mode=mode)
+        return running[mode]
+
+    yield engine_of
+    for it in running.values():
+        it.close()
+
+
+@pytest.fixture(params=["nested", "flat"])
+def mode(request):
+    """Both ways in which bubblewrap holds a submission."""
+    from autograder.probe import Mode
+
+    return Mode(request.param)
+
+
+@pytest.fixture
+def engine(engines, mode):
+    """An engine in this mode, shared by the tests."""
+    return engines(mode)

@@ -1,0 +1,109 @@
+"""The command line: fast help, plain errors, and each command does its one thing."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from course import cli, lesson, progress, workspace
+
+RUN = CliRunner()
+
+
+def course(*arguments, **options):
+    return RUN.invoke(cli.main, list(arguments), **options)
+
+
+@pytest.mark.parametrize("module", ["course.cli", "autograder.cli"])
+def test_help_imports_nothing_heavy(module):
+    code = (
+        f"import sys, {module}\n"
+        f"try: {module}.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'transformers', 'nbgrader', 'jupytext', 'pandas'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "HEAVY []" in done.stdout, done.stdout + done.stderr
+
+
+def test_an_error_is_a_sentence_and_exit_code_1():
+    done = course("hint", "a99.nothing")
+    assert done.exit_code == 1
+    assert "there is no lesson 'a99'" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_wrong_usage_is_exit_code_2():
+    assert course("hint").exit_code == 2
+
+
+def test_build_then_check(tmp_path):
+    assert course("build", "--out", str(tmp_path)).exit_code == 0
+    assert course("build", "--check", "--out", str(tmp_path)).exit_code == 0
+    next(tmp_path.rglob("*.ipynb")).write_text("{}")
+    done = course("build", "--check", "--out", str(tmp_path))
+    assert done.exit_code == 1
+    assert "differs" in done.output
+
+
+def test_hint_prints_the_next_rung():
+    assert "Hint 1 of" in course("hint", "a1.next_probs").output
+    assert "Hint 2 of" in course("hint", "a1.next_probs").output
+
+
+def test_progress_shows_what_is_right():
+    progress.record_attempt("a1.next_probs", passed=True)
+    assert "✓ right" in course("progress").output
+    rows = {
+        row["exercise"]: row for row in json.loads(course("progress", "--json").output)
+    }
+    assert rows["a1.next_probs"]["state"] == "right"
+    assert rows["m1.fit_ols"]["state"] == "to do"
+
+
+def test_progress_is_forgotten_only_when_sure():
+    progress.record("hint", "a1.next_probs", rung=1)
+    assert course("progress", "--forget", input="n\n").exit_code == 1
+    assert progress.log_path().exists()
+    assert "deleted" in course("progress", "--forget", "--yes").output
+    assert not progress.log_path().exists()
+
+
+def test_start_opens_the_next_notebook_of_ones_own(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        workspace, "open_lab", lambda folder, path, browser: opened.append(path) or 0
+    )
+    assert course("start", "--folder", str(tmp_path)).exit_code == 0
+    assert course("start", "m1", "--folder", str(tmp_path)).exit_code == 0
+    assert [path.name.split("_")[0] for path in opened][1] == "m1"
+
+
+def test_a_learners_notebook_is_never_overwritten(tmp_path):
+    mine = workspace.prepare(tmp_path, "a1")
+    mine.write_text("my work")
+    assert workspace.prepare(tmp_path, "a1").read_text() == "my work"
+
+
+def test_the_next_lesson_is_the_first_that_is_not_all_right():
+    every = workspace.all_lessons()
+    assert workspace.next_lesson().id == every[0].id
+    for exercise in every[0].exercises:
+        progress.record_attempt(exercise.key, passed=True)
+    assert workspace.next_lesson().id == every[1].id
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = course("start", "--folder", str(tmp_path / "file" / "work"))
+    assert done.exit_code == 1
+    assert "--folder" in done.output
+
+
+def test_lessons_come_day_by_day(monkeypatch):
+    ids = [it.id for it in workspace.all_lessons()]
+    assert ids.index("a1") + 1 == ids.index("m1")
+    assert ids == sorted(ids, key=lambda it: workspace._place(lesson.load(it)))
