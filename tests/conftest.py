@@ -19,6 +19,16 @@ def _own_home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _lessons_as_found():
+    """A library that a module leaves exchanged would fail another module's tests."""
+    before = lesson.LESSONS_DIR
+    yield
+    left, lesson.LESSONS_DIR = lesson.LESSONS_DIR, before
+    lesson.load.cache_clear()
+    assert left == before, f"this module left LESSONS_DIR at {left}"
+
+
 @pytest.fixture(scope="session")
 def example_lesson():
     """The smallest complete lesson."""
