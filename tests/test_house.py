@@ -119,7 +119,7 @@ def test_environment_yml_says_what_pyproject_says():
 def test_every_dependency_is_pinned_once():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
-    names = {re.split(r"[<>=!\[ ]", it)[0].lower() for it in wanted}
+    names = {re.split(r"[<>=!;\[ ]", it)[0].lower() for it in wanted}
     lines = (ROOT / "constraints.txt").read_text().split()
     assert all(re.fullmatch(r"[\w.-]+==[\w.!+-]+", line) for line in lines)
     pinned = [line.split("==")[0] for line in lines]
