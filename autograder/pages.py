@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 
 import jinja2
-from markdown_it import MarkdownIt
 from markupsafe import Markup
-from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from course import markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 MAX_SHOWN = 6_000  # characters of any one text on a page
@@ -69,7 +69,7 @@ def plain(text: object, limit: int = MAX_SHOWN) -> str:
 
 def markdown(text: str) -> Markup:
     """Return OUR Markdown as HTML, formulas as MathML; raw HTML in it is escaped."""
-    return Markup(_markdown().render(text))  # noqa: S704 - the lesson's own text
+    return Markup(markup.to_html(text))  # noqa: S704 - the lesson's own text
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -106,23 +106,6 @@ def _environment() -> jinja2.Environment:
 @cache
 def _style() -> str:
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    made = MarkdownIt("commonmark", {"html": False}).enable("table")
-    return made.use(dollarmath_plugin, allow_digits=False, renderer=_formula)
-
-
-def _formula(source: str, options: Mapping[str, object]) -> str:
-    from latex2mathml.converter import convert
-    from latex2mathml.exceptions import NoAvailableTokensError
-
-    display = "block" if options.get("display_mode") else "inline"
-    try:
-        return str(convert(source, display=display))
-    except (NoAvailableTokensError, ValueError, IndexError, KeyError):
-        return f"<code>{Markup.escape(source)}</code>"
 
 
 def _named(found: re.Match[str]) -> str:

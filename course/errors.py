@@ -72,8 +72,15 @@ class ClassroomError(CrossroadsError):
 
 
 class CheckFailed(CrossroadsError, AssertionError):
-    """An exercise's check found a mistake; the message names it."""
+    """An exercise's check found a mistake; the message names it.
+
+    `is_on_card`: the exercise card shows the message already.
+    """
+
+    is_on_card = False
 
     def _render_traceback_(self) -> list[str]:
         """IPython shows these lines instead of a traceback."""
+        if self.is_on_card:
+            return ["Not right yet: the card above says why."]
         return [str(self)]

@@ -13,7 +13,7 @@ from typing import NoReturn, Self, TypeVar
 
 import numpy as np
 
-from course import progress, timelimit
+from course import progress, settings, timelimit
 from course.errors import CheckFailed
 
 Mistakes = Mapping[str, object]
@@ -50,7 +50,8 @@ class check:  # noqa: N801 - read as a word of the language: `with check("a1.sof
         self._warnings.__exit__(None, None, None)
         if error is None:
             progress.record_attempt(self.key, passed=True)
-            print(f"✓ {self.key}: right.")
+            if not _card(self.key):
+                print(f"✓ {self.key}: right.")
             return
         if not isinstance(error, Exception | SystemExit):
             return  # the learner pressed stop
@@ -58,9 +59,9 @@ class check:  # noqa: N801 - read as a word of the language: `with check("a1.sof
         failures = progress.record_attempt(self.key, passed=False, message=message)
         if isinstance(error, _Unanswered):
             failures = 0
-        raise CheckFailed(
-            f"✗ {self.key}: {message}{_help(self.key, failures)}"
-        ) from None
+        told = CheckFailed(f"✗ {self.key}: {message}{_help(self.key, failures)}")
+        told.is_on_card = _card(self.key, message, failures)
+        raise told from None
 
 
 def fail(message: str) -> NoReturn:
@@ -259,6 +260,16 @@ def _explain(error: BaseException) -> str:
 def _is_learners(filename: str) -> bool:
     """Whether a frame is of a notebook cell (IPython's, or ours in tests)."""
     return filename.startswith("<") or "ipykernel" in filename
+
+
+def _card(key: str, message: str = "", failures: int = 0) -> bool:
+    """Show the exercise card where there are cards; return whether one was shown."""
+    if not settings.load().cards:
+        return False
+    from course import card  # widgets take time to import: learners' notebooks only
+
+    passed = not message
+    return card.show_attempt(key, passed=passed, message=message, failures=failures)
 
 
 def _help(key: str, failures: int) -> str:

@@ -1,10 +1,27 @@
 """The hint ladder (sketch, annotated skeleton, solution) and the Parsons problem."""
 
 import random
+from dataclasses import dataclass
 
 from course import lesson as lessons
 from course import progress
 from course.lesson_text import BEGIN_SOLUTION, END_SOLUTION
+
+
+@dataclass(frozen=True)
+class Hint:
+    """One rung: its number (1-based), how many there are, its text (Markdown)."""
+
+    number: int
+    total: int
+    text: str
+
+    @property
+    def title(self) -> str:
+        """What stands above it."""
+        last = " (the solution: read it, close it, write it yourself)"
+        end = last if self.number == self.total else ""
+        return f"Hint {self.number} of {self.total}{end}"
 
 
 def ladder(key: str) -> list[str]:
@@ -17,6 +34,19 @@ def ladder(key: str) -> list[str]:
     return [*exercise.hints, f"```python\n{exercise.solution.strip()}\n```"]
 
 
+def take(key: str, rung: int | None = None) -> Hint:
+    """Return the next hint for an exercise, or this rung; note it in the log.
+
+    Raises:
+        CrossroadsError: there is no such exercise.
+    """
+    rungs = ladder(key)
+    number = rung if rung is not None else progress.hints_taken(key) + 1
+    number = min(max(number, 1), len(rungs))
+    progress.record("hint", key, rung=number)
+    return Hint(number, len(rungs), rungs[number - 1])
+
+
 def hint(key: str, rung: int | None = None) -> None:
     """Show the next hint for an exercise, `a1.softmax`; note it in the log.
 
@@ -27,13 +57,8 @@ def hint(key: str, rung: int | None = None) -> None:
     Raises:
         CrossroadsError: there is no such exercise.
     """
-    rungs = ladder(key)
-    number = rung if rung is not None else progress.hints_taken(key) + 1
-    number = min(max(number, 1), len(rungs))
-    progress.record("hint", key, rung=number)
-    last = " (the solution: read it, close it, write it yourself)"
-    title = f"Hint {number} of {len(rungs)}{last if number == len(rungs) else ''}"
-    _show(f"**{title}**\n\n{rungs[number - 1]}")
+    found = take(key, rung)
+    _show(f"**{found.title}**\n\n{found.text}")
 
 
 def parsons(key: str, order: str | None = None) -> None:
@@ -46,25 +71,46 @@ def parsons(key: str, order: str | None = None) -> None:
     Raises:
         CrossroadsError: there is no such exercise.
     """
-    lines = solution_lines(key)
-    shown = shuffled(key, lines)
-    letters = [_letter(i) for i in range(len(shown))]
-    if order is None:
-        print(f'Put these lines in order: parsons("{key}", "{"".join(letters)}")')
-        print("\n".join(f"  {a}  {b}" for a, b in zip(letters, shown, strict=True)))
+    if order is not None:
+        print(judge_order(key, order)[1])
         return
+    lines = puzzle(key)
+    letters = "".join(letter for letter, _ in lines)
+    print(f'Put these lines in order: parsons("{key}", "{letters}")')
+    print("\n".join(f"  {letter}  {line}" for letter, line in lines))
+
+
+def puzzle(key: str) -> list[tuple[str, str]]:
+    """Return the solution's lines in shuffled order, each with its letter.
+
+    Raises:
+        CrossroadsError: there is no such exercise.
+    """
+    lines = shuffled(key, solution_lines(key))
+    return [(_letter(i), line) for i, line in enumerate(lines)]
+
+
+def judge_order(key: str, order: str) -> tuple[bool, str]:
+    """Return whether this order of letters solves the puzzle, and what to say.
+
+    An order that passes the exercise's check is right, too. Noted in the log, unless
+    it does not use each letter once.
+
+    Raises:
+        CrossroadsError: there is no such exercise.
+    """
+    shown = dict(puzzle(key))
     chosen = list(order.replace(",", "").replace(" ", "").upper())
-    if sorted(chosen) != sorted(letters):
-        print(f"Use each of the letters {''.join(letters)} once, not {order!r}.")
-        return
-    picked = [shown[letters.index(letter)] for letter in chosen]
+    if sorted(chosen) != sorted(shown):
+        return False, f"Use each of the letters {''.join(shown)} once, not {order!r}."
+    lines, picked = solution_lines(key), [shown[letter] for letter in chosen]
     right = picked == lines or _passes(key, picked)
     progress.record("parsons", key, passed=right)
     if right:
-        print("Right. Now write it without looking.")
-        return
+        return True, "Right. Now write it without looking."
     at = next(i for i, (a, b) in enumerate(zip(picked, lines, strict=True)) if a != b)
-    print(f"Right up to line {at}. Line {at + 1} cannot be `{picked[at].strip()}` yet.")
+    line = picked[at].strip()
+    return False, f"Right up to line {at}. Line {at + 1} cannot be `{line}` yet."
 
 
 def _passes(key: str, picked: list[str]) -> bool:

@@ -135,6 +135,11 @@ def again(lesson_id: str, answer: int) -> None:
     Raises:
         CrossroadsError: another answer.
     """
+    if answer == 0 and settings.load().cards:
+        from course import card  # cards write to this log: imported where needed
+
+        if card.show_again(lesson_id):
+            return
     if answer == 0:
         print("Set the number to 1 (never) … 5 (gladly), and run the cell again.")
         return

@@ -9,6 +9,7 @@
 | `CROSSROADS_API_KEY` | that server's key, never printed | none |
 | `CROSSROADS_MODEL` | that server's model name | the first it serves |
 | `CROSSROADS_TIMEOUT_S` | seconds before a request is given up | 60 |
+| `CROSSROADS_CARDS` | `0`: checks answer in plain text, without cards | cards in notebooks |
 | `PIP_INDEX_URL` | the package index to fetch from | pip's, or the public one |
 | `SSL_CERT_FILE` | certificates to trust (`REQUESTS_CA_BUNDLE` goes first) | built in |
 | `NBGRADER_EXECUTION` | set by nbgrader while it runs a notebook | none |
@@ -40,6 +41,7 @@ class Settings:
     model: str | None = None
     timeout_s: float = 60.0
     grading: bool = False
+    cards: bool = True
     index_url: str | None = field(default=None, repr=False)  # may hold a password
     ca_file: str | None = None
 
@@ -51,6 +53,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         CrossroadsError: `CROSSROADS_TIMEOUT_S` is not a positive number.
     """
     env = os.environ if environ is None else environ
+    grading = bool(env.get("NBGRADER_EXECUTION") or env.get("CROSSROADS_GRADING"))
     return Settings(
         cache_dir=_folder(
             env.get("CROSSROADS_CACHE"), platformdirs.user_cache_path(APP)
@@ -61,7 +64,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         api_key=env.get("CROSSROADS_API_KEY") or None,
         model=env.get("CROSSROADS_MODEL") or None,
         timeout_s=_seconds(env.get("CROSSROADS_TIMEOUT_S")),
-        grading=bool(env.get("NBGRADER_EXECUTION") or env.get("CROSSROADS_GRADING")),
+        grading=grading,
+        cards=env.get("CROSSROADS_CARDS") != "0" and not grading,
         index_url=env.get("PIP_INDEX_URL") or None,
         ca_file=env.get("SSL_CERT_FILE") or None,
     )

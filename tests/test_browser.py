@@ -9,8 +9,9 @@ import sys
 import time
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
-from course import settings
+from course import progress, settings
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 QUIET = [
@@ -101,16 +102,86 @@ def write(page, text, source):
     page.keyboard.insert_text(source)
 
 
-def test_a_learner_is_told_the_mistake_gets_a_hint_and_then_the_tick(page):
+RIGHT = "def add_bias(X):\n    return np.column_stack([np.ones(len(X)), X])"
+CHECK = 'with check("m1.add_bias")'
+
+
+def violations(page, where):
+    """What axe-core finds in this part of the page, in words."""
+    found = Axe().run(page, context=where).response["violations"]
+    return [
+        f"{it['id']}: {it['help']}: {[node['html'][:150] for node in it['nodes']]}"
+        for it in found
+    ]
+
+
+def theme(page, name):
+    page.evaluate(
+        "light => document.body.dataset.jpThemeLight = light",
+        str(name == "light").lower(),
+    )
+
+
+def press(page, name):
+    """Reach a button as the keyboard does, and press it."""
+    button = page.get_by_role("button", name=name).first
+    button.focus()
+    page.keyboard.press("Enter")
+
+
+def check_shows(page, *texts):
+    """Run the check; its card shows these texts, and there is no traceback."""
+    run(page, CHECK)
+    for text in texts:
+        cell(page, CHECK).locator(".crossroads-card").get_by_text(text).wait_for()
+    assert "Traceback" not in cell(page, CHECK).inner_text()
+
+
+def answer_wrongly_twice(page):
     run(page, "import numpy as np")
     run(page, "def add_bias")
-    assert "✗ m1.add_bias" in run(page, 'with check("m1.add_bias")')
+    check_shows(page, "✗ m1.add_bias: not yet right.")
     write(page, "def add_bias", "def add_bias(X):\n    return X")
     run(page, "def add_bias")
-    told = run(page, 'with check("m1.add_bias")')
-    assert 'hint("m1.add_bias")' in told
-    assert "Traceback" not in told
-    right = "def add_bias(X):\n    return np.column_stack([np.ones(len(X)), X])"
-    write(page, "def add_bias", right)
+    check_shows(page, "✗ m1.add_bias: not yet right.", "M1: 0 of")
+
+
+def restart_and_reload(page, work):
+    """Save, restart the kernel, load the page anew."""
+    page.keyboard.press("Control+S")
+    saved = next(work.rglob("m1_*.ipynb"))
+    for _ in range(300):
+        if "widget-state" in saved.read_text():
+            break
+        page.wait_for_timeout(100)
+    page.get_by_title("Restart the kernel").first.click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.locator(".jp-Dialog").wait_for(state="detached")
+    page.reload()
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+
+
+def test_the_card_names_the_mistake_helps_and_survives_a_restart(page, tmp_path):
+    answer_wrongly_twice(page)
+    press(page, "Show a hint")
+    page.get_by_text("Hint 1 of 3").wait_for()
+    press(page, "Put its lines in order")
+    press(page, "Move line A down")
+    page.get_by_text("Line A is now number 2.").wait_for()
+    press(page, "Check this order")
+    page.get_by_text("Right. Now write it without looking.").wait_for()
+    for name in ("dark", "light"):
+        theme(page, name)
+        page.locator(".crossroads-card").screenshot(path=tmp_path / f"{name}.png")
+        assert violations(page, ".crossroads-card") == [], name
+    write(page, "def add_bias", RIGHT)
     run(page, "def add_bias")
-    assert "✓ m1.add_bias" in run(page, 'with check("m1.add_bias")')
+    check_shows(page, "✓ m1.add_bias: right.")
+    restart_and_reload(page, tmp_path / "work")
+    page.locator(".crossroads-card.passed").wait_for()
+    assert "✓ m1.add_bias: right." in page.locator(".crossroads-card").inner_text()
+    done = {
+        it.key: it.fields["passed"] for it in progress.events() if it.event == "attempt"
+    }
+    assert done == {"m1.add_bias": True}
+    assert {it.event for it in progress.events()} >= {"hint", "parsons"}

@@ -131,9 +131,17 @@ def test_the_solved_lesson_runs_offline_within_its_budget(found, offline, tmp_pa
     assert seconds <= found.cpu_s, f"{seconds:.1f} CPU seconds"
 
 
+# Their own tests run every cell and look at what it shows: minutes, not twice.
+DEMONSTRATED_ELSEWHERE = {"a4"}
+
+
 @pytest.mark.slow
 @pytest.mark.models
-@pytest.mark.parametrize("found", LESSONS, ids=lambda it: it.id)
+@pytest.mark.parametrize(
+    "found",
+    [it for it in LESSONS if it.id not in DEMONSTRATED_ELSEWHERE],
+    ids=lambda it: it.id,
+)
 def test_the_solved_lesson_runs_with_its_demonstrations(found, offline, tmp_path):
     notebook = build.source_notebook(found)
     for cell in notebook.cells:
