@@ -1,4 +1,4 @@
-"""`course`: start, fetch, doctor, hint, progress, serve, build, classroom.
+"""`course`: start, check, hint, progress, fetch, doctor, serve, build, classroom.
 
 A command parses, calls and prints; heavy modules are imported inside of it.
 """
@@ -79,6 +79,24 @@ def doctor(as_json: bool) -> None:
     else:
         click.echo(doctors.table(findings))
     sys.exit(0 if all(it.ok for it in findings) else 1)
+
+
+@main.command()
+@click.argument("notebook", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def check(notebook: Path, as_json: bool) -> None:
+    """Run all checks of your NOTEBOOK, hidden ones too; exit 1 if one complains.
+
+    For your own work: it runs with your rights.
+    """
+    from course import checking
+
+    results = checking.check_notebook(notebook)
+    if as_json:
+        click.echo(json.dumps([asdict(it) for it in results], ensure_ascii=False))
+    else:
+        click.echo(checking.table(results))
+    sys.exit(not all(it.passed for it in results))
 
 
 @main.command()

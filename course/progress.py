@@ -2,6 +2,8 @@
 
 | event | fields besides `time`, `event`, `key` |
 |---|---|
+| `learner` | `number`: drawn once; says which half of a day goes first |
+| `open` | - ; `key` is the lesson that `course start` opened |
 | `attempt` | `passed`, `message` |
 | `hint` | `rung` (1-based) |
 | `parsons` | `passed` |
@@ -13,6 +15,7 @@ Nothing is written while nbgrader or the autograder runs a notebook.
 """
 
 import json
+import secrets
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,6 +87,20 @@ def events() -> Iterator[Event]:
             yield Event(line.pop("time"), line.pop("event"), line.pop("key"), line)
         except (ValueError, KeyError, AttributeError, TypeError):
             continue
+
+
+def learner_number() -> int | None:
+    """Return the learner's number, 0 or 1; None before `enrol` was called."""
+    for event in events():
+        if event.event == "learner" and event.fields.get("number") in (0, 1):
+            return int(str(event.fields["number"]))
+    return None
+
+
+def enrol() -> None:
+    """Draw the learner's number, once."""
+    if learner_number() is None:
+        record("learner", "", number=secrets.randbelow(2))
 
 
 def record_attempt(key: str, *, passed: bool, message: str = "") -> int:

@@ -25,7 +25,9 @@ def prepare(folder: Path, lesson_id: str | None = None) -> Path:
     Raises:
         CrossroadsError: no such lesson, or the folder cannot be written.
     """
+    progress.enrol()
     wanted = lessons.load(lesson_id) if lesson_id else next_lesson()
+    progress.record("open", wanted.id)
     try:
         for lesson in all_lessons():
             path = build.notebook_path(lesson, folder)
@@ -42,12 +44,15 @@ def prepare(folder: Path, lesson_id: str | None = None) -> Path:
 
 
 def all_lessons() -> list[Lesson]:
-    """Return all lessons in the order in which a learner meets them.
+    """Return all lessons in the order in which this learner meets them.
 
-    A pair is one day: the shared start, then both halves of day 1, of day 2, ...
+    A pair is one day: the shared start, then both halves of day 1, of day 2, ... Which
+    half goes first alternates from day to day, and half of all learners begin with the
+    other track: so liking a track is not the same as liking what comes first.
     """
     found = [lessons.read(path) for path in lessons.lesson_paths()]
-    return sorted(found, key=_place)
+    number = progress.learner_number() or 0
+    return sorted(found, key=lambda lesson: _place(lesson, number))
 
 
 def next_lesson() -> Lesson:
@@ -82,8 +87,13 @@ def open_lab(folder: Path, notebook: Path, *, browser: bool) -> int:
         return 0
 
 
-def _place(lesson: Lesson) -> tuple[int, int, str]:
+def first_letter(day: int, number: int) -> str:
+    """Return which half of a day goes first for the learner: "a" or "m"."""
+    return "am"[(day + number) % 2]
+
+
+def _place(lesson: Lesson, number: int) -> tuple[int, int, bool]:
     """S0 first, then the days with their two halves, F1 and F2 last."""
-    letter, number = lesson.id[0], int(lesson.id[1:] or 0)
+    letter, day = lesson.id[0], int(lesson.id[1:] or 0)
     part = {"s": 0, "f": 2}.get(letter, 1)
-    return part, number, letter
+    return part, day, letter != first_letter(day, number)

@@ -7,7 +7,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from course import cli, lesson, progress, workspace
+from course import cli, progress, workspace
 
 RUN = CliRunner()
 
@@ -103,7 +103,23 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     assert "--folder" in done.output
 
 
-def test_lessons_come_day_by_day(monkeypatch):
-    ids = [it.id for it in workspace.all_lessons()]
-    assert ids.index("a1") + 1 == ids.index("m1")
-    assert ids == sorted(ids, key=lambda it: workspace._place(lesson.load(it)))
+@pytest.mark.parametrize("number", [0, 1])
+def test_lessons_come_day_by_day_and_the_track_that_goes_first_alternates(number):
+    progress.record("learner", "", number=number)
+    pairs = [it.id for it in workspace.all_lessons() if it.track != "shared"]
+    days = [int(it[1:]) for it in pairs]
+    assert days == sorted(days)
+    first = [pairs[i][0] for i in range(0, len(pairs), 2) if days.count(days[i]) == 2]
+    assert first[:1] == ["m" if number == 0 else "a"]
+    assert workspace.first_letter(1, number) != workspace.first_letter(2, number)
+    assert workspace.first_letter(1, 0) != workspace.first_letter(1, 1)
+
+
+def test_a_learner_is_given_a_number_once_and_not_by_looking(tmp_path):
+    course("progress")
+    assert progress.learner_number() is None
+    workspace.prepare(tmp_path / "work", "m1")
+    number = progress.learner_number()
+    workspace.prepare(tmp_path / "work", "a1")
+    assert progress.learner_number() == number in (0, 1)
+    assert [it.key for it in progress.events() if it.event == "open"] == ["m1", "a1"]
