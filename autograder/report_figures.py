@@ -1,39 +1,16 @@
 """The class report's figures: SVG for light and dark pages, each with its words."""
 
-import base64
-import io
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autograder import pages
 from autograder.class_numbers import ClassNumbers, ExerciseNumbers
 from course import plots
+from course.drawing import Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_LABEL = 30  # characters of an exercise's name beside an axis
-INK = {"light": "#1c2127", "dark": "#e6eaee"}  # of templates/style.css
-_INKED = (
-    "text.color",
-    "axes.labelcolor",
-    "axes.edgecolor",
-    "xtick.color",
-    "ytick.color",
-)
-Draw = Callable[["Axes", str], None]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure as data URIs, and what it shows in words."""
-
-    title: str
-    light: str
-    dark: str
-    alt: str
 
 
 def scores(of: ClassNumbers) -> Figure:
@@ -61,7 +38,7 @@ def scores(of: ClassNumbers) -> Figure:
         f"{min(of.scores, default=0):g} to {max(of.scores, default=0):g} of "
         f"{of.max_points:g}, median {of.median or 0:g}, mean {of.mean or 0:.3g}."
     )
-    return _figure("Scores", draw, alt)
+    return drawn("Scores", draw, alt)
 
 
 def difficulty(of: ClassNumbers) -> Figure:
@@ -81,7 +58,7 @@ def difficulty(of: ClassNumbers) -> Figure:
 
     words = [f"{it.name} {it.right} of {it.n}" for it in shown]
     alt = f"Who got all points: {', '.join(words)}."
-    return _figure("How hard each exercise was", draw, alt, len(shown))
+    return drawn("How hard each exercise was", draw, alt, len(shown))
 
 
 def discrimination(of: ClassNumbers) -> Figure | None:
@@ -106,7 +83,7 @@ def discrimination(of: ClassNumbers) -> Figure | None:
 
     words = [f"{it.name} {it.discrimination:.2f}" for it in known]
     alt = f"Item-rest correlation: {', '.join(words)}."
-    return _figure("What each exercise says about the rest", draw, alt, len(known))
+    return drawn("What each exercise says about the rest", draw, alt, len(known))
 
 
 def times(of: ClassNumbers) -> Figure:
@@ -124,7 +101,7 @@ def times(of: ClassNumbers) -> Figure:
         f"Wall time of {len(of.seconds)} submissions: half took less than {middle:.3g} s, the "
         f"slowest {max(of.seconds, default=0):.3g} s."
     )
-    return _figure("Time to grade", draw, alt)
+    return drawn("Time to grade", draw, alt)
 
 
 def _whole_numbers(axes: "Axes") -> None:
@@ -140,38 +117,3 @@ def _label(it: ExerciseNumbers) -> str:
 def _short(name: str) -> str:
     line = " ".join(pages.plain(name).split())
     return line if len(line) <= MAX_LABEL else f"{line[: MAX_LABEL - 1]}…"
-
-
-def _figure(title: str, draw: Draw, alt: str, lines: int = 0) -> Figure:
-    light, dark = (_svg(draw, INK[scheme], lines) for scheme in ("light", "dark"))
-    return Figure(title, light, dark, alt)
-
-
-def _svg(draw: Draw, ink: str, lines: int) -> str:
-    """Return a drawing as a data URI; the same bytes each time.
-
-    Args:
-        draw: gets the axes and the ink's colour.
-        ink: of text and edges; the background is the page's.
-        lines: how many labelled lines need room; 0: the usual height.
-    """
-    import matplotlib as mpl
-    from matplotlib import pyplot as plt
-
-    style: dict[str, object] = dict.fromkeys(_INKED, ink)
-    style |= {"svg.hashsalt": "crossroads", "text.parse_math": False}
-    with mpl.rc_context(style):
-        height = 1.1 + 0.34 * lines if lines else 2.8
-        figure, axes = plots.figure(width=7.0, height=height)
-        axes.set_axisbelow(True)
-        try:
-            draw(axes, ink)
-            out = io.BytesIO()
-            kept = {"Date": None, "Creator": None}
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Glyph")  # of a foreign name: a box
-                figure.savefig(out, format="svg", transparent=True, metadata=kept)
-        finally:
-            plt.close(figure)
-    data = base64.b64encode(out.getvalue()).decode()
-    return f"data:image/svg+xml;base64,{data}"

@@ -8,7 +8,7 @@ from autograder import class_numbers, pages, report_figures
 from autograder.class_numbers import ClassNumbers
 from autograder.journal import Row
 from autograder.outline import Outline
-from autograder.report_figures import Figure
+from course.drawing import Figure
 
 MAX_LINES = 60  # of the table of what to look at
 MAX_MISTAKES = 25

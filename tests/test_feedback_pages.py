@@ -17,6 +17,7 @@ from autograder.outline import Item
 from autograder.verdicts import Status, SubmissionStatus
 from course import bank
 from course import lesson as library
+from course import pages as course_pages
 from course.errors import ClassroomError
 
 FORGOT = "✗ z1.softmax: you forgot to normalise: the sum is not 1"
@@ -257,7 +258,7 @@ def luminance(colour):
 
 
 def test_every_text_colour_has_a_contrast_of_4_5_on_its_ground():
-    css = (pages.TEMPLATES / "style.css").read_text()
+    css = (course_pages.TEMPLATES / "style.css").read_text()
     for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL):
         colour = dict(re.findall(r"--([\w-]+): (#\w{6})", block))
         grounds = {it: ["paper", "well"] for it in ("ink", "soft", "accent")}
