@@ -1,4 +1,4 @@
-"""`course`: start, check, hint, progress, fetch, doctor, serve, build, classroom.
+"""`course`: start, check, hint, progress, report, fetch, doctor, serve, build, classroom.
 
 A command parses, calls and prints; heavy modules are imported inside of it.
 """
@@ -111,10 +111,15 @@ def hint(exercise: str, rung: int | None) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it as a page to this file.",
+)
 @click.option("--forget", is_flag=True, help="Delete the log of what you did.")
 @click.option("--yes", is_flag=True, help="With --forget: do not ask.")
-def progress(as_json: bool, forget: bool, yes: bool) -> None:
-    """Show what you have done: exercises right, attempts, hints."""
+def progress(as_json: bool, html: Path | None, forget: bool, yes: bool) -> None:
+    """Show what you have done: exercises right, attempts, hints; both tracks."""
     from course import overview
     from course import progress as log
 
@@ -122,10 +127,27 @@ def progress(as_json: bool, forget: bool, yes: bool) -> None:
         if not yes:
             click.confirm(f"Delete {log.log_path()}?", abort=True)
         click.echo("The log is deleted." if log.forget() else "There is no log.")
+    elif html:
+        click.echo(overview.write_page(html))
     elif as_json:
         click.echo(json.dumps(overview.rows()))
     else:
         click.echo(overview.table())
+
+
+@main.command()
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("report"),
+    show_default=True,
+    help="A folder for the page and a copy of your log.",
+)
+def report(to: Path) -> None:
+    """Write the page "Which path fits me?", made from your own log alone."""
+    from course import report as reports
+
+    click.echo(reports.write(to))
 
 
 @main.command()

@@ -1,8 +1,17 @@
-"""What a learner has done, as a table: for `course progress`."""
+"""What a learner has done, as a table, a picture and a page: for `course progress`."""
 
 import io
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from course import progress, workspace
+from course import pages, plots, progress, workspace
+from course.drawing import Figure, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH = 8  # cells of a bar in a terminal
+TRACKS = {"a": "AI track", "m": "ML track"}
 
 
 def rows() -> list[dict[str, object]]:
@@ -47,4 +56,64 @@ def table() -> str:
     lines = [
         f"{name}: {got:g} of {most:g} points" for name, (got, most) in sums.items()
     ]
-    return page.getvalue() + "\n".join(lines)
+    return page.getvalue() + "\n".join([*lines, "", picture()])
+
+
+def counts() -> dict[str, tuple[int, int]]:
+    """Return (exercises right, exercises) of each lesson, in the learner's order."""
+    found: dict[str, tuple[int, int]] = {}
+    for row in rows():
+        right, every = found.get(str(row["lesson"]), (0, 0))
+        found[str(row["lesson"])] = (right + (row["state"] == "right"), every + 1)
+    return found
+
+
+def picture() -> str:
+    """Return both tracks side by side as bars of characters, one line for each day."""
+    every = counts()
+    days = sorted({int(name[1:]) for name in every if name[0] in TRACKS})
+    lines = ["        " + "".join(f"{name:<20}" for name in TRACKS.values()).rstrip()]
+    lines += [f"start   {_bar(name, every)}" for name in every if name[0] == "s"]
+    for day in days:
+        halves = "".join(f"{_bar(f'{it}{day}', every):<20}" for it in TRACKS)
+        lines.append(f"day {day}   {halves}".rstrip())
+    lines += [f"end     {_bar(name, every)}" for name in every if name[0] == "f"]
+    return "\n".join(lines)
+
+
+def write_page(path: Path) -> Path:
+    """Write the table and the picture as one HTML page; return its path."""
+    every = counts()
+    right, total = (sum(it[i] for it in every.values()) for i in (0, 1))
+    values = {"figure": _figure(every), "rows": rows(), "right": right, "total": total}
+    return pages.write(path, pages.render("progress.html", values))
+
+
+def _figure(every: dict[str, tuple[int, int]]) -> Figure:
+    names = list(every)
+
+    def draw(axes: "Axes", ink: str) -> None:
+        colours = {"a": plots.BLUE, "m": plots.ORANGE}
+        for place, name in enumerate(names):
+            right, most = every[name]
+            axes.barh(place, most, color="none", edgecolor=ink, linewidth=0.8)
+            axes.barh(place, right, color=colours.get(name[0], plots.GREEN))
+        axes.set_yticks(range(len(names)), [name.upper() for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_xlabel("exercises: filled are right")
+        axes.set_ylabel("lesson (A: AI track, M: ML track)")
+
+    words = [
+        f"{name.upper()} {right} of {most}" for name, (right, most) in every.items()
+    ]
+    return drawn(
+        "Both tracks", draw, f"Exercises right: {', '.join(words)}.", len(names)
+    )
+
+
+def _bar(name: str, every: dict[str, tuple[int, int]]) -> str:
+    if name not in every:
+        return ""
+    right, most = every[name]
+    filled = right * WIDTH // most
+    return f"{name.upper()} {'█' * filled}{'░' * (WIDTH - filled)} {right}/{most}"

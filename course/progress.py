@@ -9,6 +9,8 @@
 | `parsons` | `passed` |
 | `prediction` | `answer`, `confidence` (0..1) |
 | `outcome` | `truth`: what the prediction's figure showed |
+| `attraction` | `ai`, `ml`: 0 (not at all) .. 10; said first, and last |
+| `stretch` | - ; `key` is the lesson in which the learner went on unasked |
 | `again` | `answer`: 1 (never) .. 5 (gladly); `key` is the lesson |
 
 Nothing is written while nbgrader or the autograder runs a notebook.
@@ -167,6 +169,34 @@ def again(lesson_id: str, answer: int) -> None:
         )
     record("again", lesson_id, answer=answer)
     print("Noted. It stays on this machine, and the last lesson reads it.")
+
+
+def attraction(ai: float | None, ml: float | None) -> None:
+    """Note how much each job attracts: before the first lesson, and after the last.
+
+    Args:
+        ai: the AI engineer's, 0 (not at all) to 10 (very much); None: not said yet.
+        ml: the machine-learning engineer's.
+
+    Raises:
+        CrossroadsError: a number outside of 0 to 10.
+    """
+    if ai is None or ml is None:
+        print("Set both numbers, 0 (not at all) to 10, and run the cell again.")
+        return
+    for name, number in (("ai", ai), ("ml", ml)):
+        if not isinstance(number, int | float) or not 0 <= number <= 10:
+            raise CrossroadsError(
+                f"{name} is {number!r}; it must be a number from 0 (not at all) to 10"
+            )
+    record("attraction", "", ai=ai, ml=ml)
+    print("Noted. It stays on this machine, and the last lesson reads it.")
+
+
+def stretch(lesson_id: str) -> None:
+    """Note that the learner went on where nothing asked for it."""
+    record("stretch", lesson_id)
+    print("Noted: you went on of your own accord.")
 
 
 def forget() -> bool:

@@ -123,3 +123,18 @@ def test_a_learner_is_given_a_number_once_and_not_by_looking(tmp_path):
     workspace.prepare(tmp_path / "work", "a1")
     assert progress.learner_number() == number in (0, 1)
     assert [it.key for it in progress.events() if it.event == "open"] == ["m1", "a1"]
+
+
+def test_progress_is_a_picture_and_a_page_too(tmp_path):
+    progress.record_attempt("a1.next_probs", passed=True)
+    assert "A1 █" in course("progress").output
+    page = tmp_path / "progress.html"
+    assert course("progress", "--html", str(page)).output.strip() == str(page)
+    assert "Exercises right: " in page.read_text()
+    assert "a1.next_probs" in page.read_text()
+
+
+def test_report_writes_the_page_and_names_it(tmp_path):
+    done = course("report", "--to", str(tmp_path / "mine"))
+    assert done.output.strip() == str(tmp_path / "mine" / "fit.html")
+    assert (tmp_path / "mine" / "fit.html").exists()
