@@ -1,5 +1,6 @@
 """What holds for every lesson and every answer in its bank."""
 
+import os
 import re
 import resource
 import sys
@@ -102,7 +103,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     (tmp_path / "sitecustomize.py").write_text(BLOCK)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
 
 
 BLOCK = """
