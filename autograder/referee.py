@@ -173,6 +173,8 @@ class _Session:
             answer = link.run(step.source, step.id, self.plan.cell_s)
         except StudentError as error:  # late: its names are there, as far as it came
             self.ran.append(step)
+            if getattr(error, "is_late", False):
+                self.lost[step.id] = Hung(str(error))
             self.cell_ended(step, False, str(error), (), start)
             return
         except Abort as abort:

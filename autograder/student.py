@@ -90,6 +90,8 @@ class _Runtime:
         if self.has_alarm:
             signal.signal(signal.SIGALRM, self._ring)
         self.is_open = False  # student code is running: the alarm may interrupt it
+        self.is_asking = False  # but it asks the referee: the alarm is for afterwards
+        self.has_rung = False
 
     def loop(self) -> None:
         while True:
@@ -121,12 +123,13 @@ class _Runtime:
                 [*rest[0], *rest[1].values()], self.refs.is_record
             )
             rest = (*rest, len(table))
-        wire.send(self.sock, self.codec, ["callback", kind, number, *rest])
         outer, self.refs.table = self.refs.table, table
-        try:
-            return self.answered(table)
-        finally:
-            self.refs.table = outer
+        with self._uninterrupted():
+            try:
+                wire.send(self.sock, self.codec, ["callback", kind, number, *rest])
+                return self.answered(table)
+            finally:
+                self.refs.table = outer
 
     def answered(self, table: list[Any]) -> Any:
         while True:
@@ -137,9 +140,10 @@ class _Runtime:
                 return reply[1]
             if reply[0] == "raise":
                 raise self.refs.exception(*reply[1:])
-            was_open, self.is_open = self.is_open, False
+            before = self.is_open, self.is_asking
+            self.is_open = self.is_asking = False
             self.answer(reply)
-            self.is_open = was_open
+            self.is_open, self.is_asking = before
 
     @contextlib.contextmanager
     def _limited(self, seconds: float) -> Iterator[None]:
@@ -154,8 +158,22 @@ class _Runtime:
             self.is_open = False
             signal.setitimer(signal.ITIMER_REAL, left, 0.5 if left else 0)
 
+    @contextlib.contextmanager
+    def _uninterrupted(self) -> Iterator[None]:
+        """Hold an alarm back until a question and its answer are through."""
+        outer, self.is_asking = self.is_asking, True
+        try:
+            yield
+        finally:
+            self.is_asking = outer
+            if self.has_rung and not outer:
+                self.has_rung = False
+                raise OutOfTime
+
     def _ring(self, *_: object) -> None:
-        if self.is_open:
+        if self.is_open and self.is_asking:
+            self.has_rung = True
+        elif self.is_open:
             raise OutOfTime
 
     # ------------------------------------------------------------ operations
@@ -177,6 +195,8 @@ class _Runtime:
         if error is not None:
             text = raised(error, error.__traceback__)["traceback"]
         outputs = outputs_of(self.out.take(), self.err.take(), self.shell.sink)
+        if isinstance(error, OutOfTime):
+            raise error
         return [bool(result.success), text, outputs]
 
     def do_get(self, _: list[Any], name: str) -> Any:
