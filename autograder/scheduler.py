@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PLUGIN = "crossroads-grader"
 AHEAD = 2  # tasks per thread that are on their way: no worker waits for the next
 CONNECT_S = 20
+WORKERS_S = 60  # a worker that died is started again, on a busy machine
 IDLE_S = 30.0  # without an outcome: are there workers at all?
 GONE = "the scheduler is gone: start it and grade again; what was judged is kept"
 
@@ -182,7 +183,7 @@ def connected(
 def _require_same(client: "Client", address: str) -> None:
     """Hold that there are workers, and that all judge as this machine does."""
     with contextlib.suppress(TimeoutError):
-        client.wait_for_workers(1, timeout=CONNECT_S)
+        client.wait_for_workers(1, timeout=WORKERS_S)
     versions = client.run(_version)
     if not versions:
         raise ClassroomError(
