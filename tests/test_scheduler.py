@@ -32,7 +32,7 @@ def two_workers():
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address=":0",
         ) as made:
             yield made
 
