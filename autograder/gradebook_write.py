@@ -30,7 +30,6 @@ from nbgrader.api import (
     Grade,
     Gradebook,
     MissingEntry,
-    Notebook,
     Student,
     SubmittedAssignment,
     SubmittedNotebook,
@@ -47,7 +46,6 @@ from nbgrader.utils import parse_utc
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from autograder import places
 from autograder.journal import Row
 from autograder.verdicts import ExerciseVerdict, SubmissionVerdict
 from course import settings
@@ -110,7 +108,7 @@ class GradebookWriter:
         The most points of each check come from the instructor's notebook, always.
 
         Args:
-            name: of the assignment's notebook, see `places`.
+            name: the assignment's, and its notebook's.
             source: the instructor's notebook.
 
         Raises:
@@ -119,15 +117,14 @@ class GradebookWriter:
         notebook = nbformat.reads(source.decode(), as_version=4)
         if self._points(name) == _points_of(notebook):
             return
-        folder, own = places.parts(name)
         with self._transaction():
             try:
-                self._book.find_assignment(folder)
+                self._book.find_assignment(name)
             except MissingEntry:
-                found = Assignment(name=folder, course_id=self.course_id)
+                found = Assignment(name=name, course_id=self.course_id)
                 self._book.db.add(found)
         resources = {
-            "nbgrader": {"notebook": own, "assignment": folder, "db_url": self.url}
+            "nbgrader": {"notebook": name, "assignment": name, "db_url": self.url}
         }
         for step in (LockCells, ClearSolutions, ComputeChecksums):
             notebook, _ = step(config=self._config).preprocess(notebook, resources)
@@ -142,8 +139,7 @@ class GradebookWriter:
 
     def _points(self, name: str) -> dict[str, float] | None:
         try:
-            folder, notebook = places.parts(name)
-            found = self._book.find_notebook(notebook, folder)
+            found = self._book.find_notebook(name, name)
         except MissingEntry:
             return None
         finally:
@@ -155,17 +151,11 @@ class GradebookWriter:
 
     def present(self) -> set[tuple[str, str]]:
         """Return (assignment, student) of the submissions that it holds."""
-        names = Assignment.name, Notebook.name, SubmittedAssignment.student_id
-        joined = (
-            self._book.db.query(*names)
-            .join(Notebook, Notebook.assignment_id == Assignment.id)
-            .join(SubmittedNotebook, SubmittedNotebook.notebook_id == Notebook.id)
-            .join(
-                SubmittedAssignment,
-                SubmittedAssignment.id == SubmittedNotebook.assignment_id,
-            )
+        query = self._book.db.query(Assignment.name, SubmittedAssignment.student_id)
+        joined = query.join(
+            SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id
         )
-        found = {(places.name_of(it[0], it[1]), it[2]) for it in joined.all()}
+        found = {(it[0], it[1]) for it in joined.all()}
         self._book.db.rollback()
         return found
 
@@ -188,50 +178,43 @@ class GradebookWriter:
         """
         if row.verdict is None:
             return
-        folder, own = places.parts(row.assignment)
         with self._transaction():
-            found = self._submission(folder, row.student)
+            found = self._submission(row.assignment, row.student)
             when = _time(timestamp)
             if when is not None:
                 found.timestamp = when
-            notebooks = [it for it in found.notebooks if it.name == own]
-            for notebook in notebooks:
+            for notebook in found.notebooks:
                 self._grade(notebook, row.verdict)
             self._book.db.flush()
-            for notebook in notebooks:
+            for notebook in found.notebooks:
                 self._penalise(found, notebook)
 
     def _submission(self, assignment: str, student: str) -> SubmittedAssignment:
         """Return the submission, made with all its cells when it is new."""
-        db = self._book.db
-        asked = self._book.find_assignment(assignment)
         try:
-            made = self._book.find_submission(assignment, student)
+            return self._book.find_submission(assignment, student)
         except MissingEntry:
-            if db.get(Student, student) is None:
-                db.add(Student(id=student))
-                db.flush()
-            made = SubmittedAssignment(assignment_id=asked.id, student_id=student)
-            db.add(made)
-            db.flush()
-        there = {it.notebook_id for it in made.notebooks}
-        for notebook in asked.notebooks:
-            if notebook.id not in there:
-                self._add(made, notebook)
-        db.flush()
-        db.refresh(made)
-        return made
-
-    def _add(self, submission: SubmittedAssignment, notebook: Notebook) -> None:
-        """Add a notebook to a submission, with all its cells, without a verdict."""
+            pass
         db = self._book.db
-        own = SubmittedNotebook(notebook_id=notebook.id, assignment_id=submission.id)
-        db.add(own)
+        person = db.get(Student, student)
+        if person is None:
+            person = Student(id=student)
+            db.add(person)
+            db.flush()
+        asked = self._book.find_assignment(assignment)
+        made = SubmittedAssignment(assignment_id=asked.id, student_id=student)
+        db.add(made)
         db.flush()
-        for cell in (*notebook.grade_cells, *notebook.task_cells):
-            db.add(Grade(cell_id=cell.id, notebook_id=own.id))
-        for cell in (*notebook.solution_cells, *notebook.task_cells):
-            db.add(Comment(cell_id=cell.id, notebook_id=own.id))
+        for notebook in asked.notebooks:
+            own = SubmittedNotebook(notebook_id=notebook.id, assignment_id=made.id)
+            db.add(own)
+            db.flush()
+            for cell in (*notebook.grade_cells, *notebook.task_cells):
+                db.add(Grade(cell_id=cell.id, notebook_id=own.id))
+            for cell in (*notebook.solution_cells, *notebook.task_cells):
+                db.add(Comment(cell_id=cell.id, notebook_id=own.id))
+        db.flush()
+        return made
 
     def _grade(self, notebook: SubmittedNotebook, verdict: SubmissionVerdict) -> None:
         known = {it.grade_id: it for it in verdict.exercises}

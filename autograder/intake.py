@@ -1,6 +1,6 @@
 """What students handed in, found without trusting a name or following a link.
 
-    submitted/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb
+    submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb
 
 Folders are opened one inside of the other and never followed through a link, so that
 no name leads out of `submitted/`, not even one that changes while we look.
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder import notebooks, places
+from autograder import notebooks
 from autograder.notebooks import Rejected
 
 _STUDENT = re.compile(r"[\w@+][\w.@+-]{0,127}")
@@ -66,13 +66,12 @@ def read(folder: Path, student: str, assignment: str) -> tuple[bytes, str]:
     Raises:
         Rejected: there is no notebook, or none that is read; the message says why.
     """
-    inner, notebook = places.parts(assignment)
-    name = f"{notebook}.ipynb"
+    name = f"{assignment}.ipynb"
     try:
         with (
             _opened("submitted", folder) as top,
             _opened(student, top) as middle,
-            _opened(inner, middle) as place,
+            _opened(assignment, middle) as place,
         ):
             names = _names(place)
             if name not in names:
@@ -88,12 +87,9 @@ def _of_student(top: int, student: str, assignments: Iterable[str]) -> Iterator[
     try:
         with _opened(student, top) as middle:
             names = set(_names(middle))
-            for assignment in sorted(assignments):
-                inner, _ = places.parts(assignment)
-                if inner not in names:
-                    continue
-                problem = _refused_folder(inner, middle)
-                if problem or _holds_something(inner, middle):
+            for assignment in sorted(names.intersection(assignments)):
+                problem = _refused_folder(assignment, middle)
+                if problem or _holds_something(assignment, middle):
                     yield Found(student, assignment, problem)
     except OSError as error:
         shown = error.strerror

@@ -95,18 +95,17 @@ letters, digits, `.`, `_`, `@` and `-`. From the exchange: `nbgrader collect {fi
 
 ## Grade
 ```
-autograder grade .        # what is new or changed; each submission in a sandbox
+autograder grade .        # each submission on its own: one bad file stops nobody
 autograder feedback .     # a page for each student, below feedback/
-autograder report .       # report.html: the class, its exercises, its mistakes
-autograder export .       # export/*.csv; who was not graded has no score, not 0
+autograder export .       # grades.csv; who was not graded has no score, not 0
 ```
 
-Start `jupyter lab` in this folder and choose *Nbgrader > Formgrader* to read and comment on
-the work, and to grade by hand; then `autograder export .` again.
+Or with nbgrader alone: `nbgrader autograde {first}`, `nbgrader generate_feedback {first}`,
+`nbgrader export`. Start `jupyter lab` in this folder and choose *Nbgrader > Formgrader* to
+read and comment on the work, and to grade by hand.
 
-`nbgrader autograde {first}`, `nbgrader generate_feedback {first}` and `nbgrader export` work
-on this folder too, but run the students' code on this machine with your rights: only for
-the work of people whom you trust.
+Grading runs the students' code on this machine, with your rights. Grade the work of people
+whom you trust, or in an account or a virtual machine that holds nothing else.
 
 ## Afterwards
 Run `course classroom` on this folder again to bring the lessons up to date. It keeps
