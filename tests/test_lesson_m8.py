@@ -163,6 +163,10 @@ def test_one_candidate_is_promoted_and_rolled_back(shipped):
     assert shipped["best"].info.run_name == "v4"
 
 
+def test_the_number_of_the_opening_is_right(shipped):
+    assert f'"the notebook says {shipped["ap_before"]:.2f}"' in PROSE
+
+
 def test_the_script_is_as_long_as_the_text_says(shipped):
     lines = (shipped["data"] / "deploy.sh").read_text().count("\n")
     assert lines == pytest.approx(70, abs=5)

@@ -15,7 +15,7 @@
 # *Day 8, the machine-learning engineer's last half-day.* The fraud model of
 # day 2 was good enough for a meeting. From Monday it is to judge every payment
 # in the lamp shop's till, at three in the morning, too, and in a year's time,
-# when nobody remembers how it was trained. Between "the notebook says 0.56"
+# when nobody remembers how it was trained. Between "the notebook says 0.60"
 # and that lies today's work.
 #
 # A model in service fails in other ways than a model in a notebook. It gets
@@ -139,8 +139,8 @@ print(f"served without the scaler {1 / (1 + np.exp(-z_raw)):.3f}")
 
 # %% [markdown]
 # **And not a pickle.** Python's `pickle` is the easy way, and it is a
-# *program*: to read one is to run it. The next cell makes a "model" of 40-odd
-# bytes, which calls a function of its maker's choice while it is being read. A
+# *program*: to read one is to run it. The next cell makes a "model" of a
+# few dozen bytes, which calls a function of its maker's choice while it is being read. A
 # harmless one, here.
 
 # %%
@@ -153,7 +153,8 @@ class Surprise:
         return (len, ("a stranger's code",))
 
 
-print("read from a pickle:", pickle.loads(pickle.dumps(Surprise())))
+stranger = pickle.dumps(Surprise())
+print(f"{len(stranger)} bytes; reading them gives {pickle.loads(stranger)}")
 
 # %% [markdown]
 # Numbers and text need no program. An `.npz` file is a zip of plain arrays,
@@ -2199,11 +2200,15 @@ blob = pack(model)
 live = unpack(blob)
 some = as_rows(X[week == 20][:500])
 app = scoring.create_app(lambda rows: predict_rows(live, rows), live["version"])
-with scoring.running(app) as address:
-    answer = httpx.post(f"{address}/predict", json={"rows": some}, timeout=60)
+# trust_env=False: a company's proxy must not see what stays on this machine
+with (
+    scoring.running(app) as address,
+    httpx.Client(base_url=address, trust_env=False, timeout=60) as web,
+):
+    answer = web.post("/predict", json={"rows": some})
     served = np.array(answer.json()["p"])
-    refused = httpx.post(f"{address}/predict", json={"rows": [{"amount": 9.9}]})
-    health = httpx.get(f"{address}/health").json()
+    refused = web.post("/predict", json={"rows": [{"amount": 9.9}]})
+    health = web.get("/health").json()
 standard = (X[week == 20][:500] - model["mu"]) / model["sd"]
 offline = fitted.predict_proba(standard)[:, 1]
 skew = float(np.max(np.abs(served - offline)))
