@@ -2154,8 +2154,8 @@ print(f"  minus the pages' mean vector: {by_centred.sum()} of {len(asked)}")
 # - J. Su and others: *RoFormer: Enhanced Transformer with Rotary Position Embedding*, 2021,
 #   arXiv:2104.09864.
 # - N. Shazeer: *GLU Variants Improve Transformer*, 2020, arXiv:2002.05202.
-# - J. Ainslie and others: *GQA: Training Generalized Multi-Query Transformer Models*, EMNLP
-#   2023.
+# - J. Ainslie and others: *GQA: Training Generalized Multi-Query Transformer Models from
+#   Multi-Head Checkpoints*, EMNLP 2023.
 # - nostalgebraist: *interpreting GPT: the logit lens*, LessWrong, 2020; N. Belrose and
 #   others: *Eliciting Latent Predictions from Transformers with the Tuned Lens*, 2023,
 #   arXiv:2303.08112.
