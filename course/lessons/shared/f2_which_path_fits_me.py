@@ -349,12 +349,13 @@ with check("f2.bradley_terry"):
         expect_close(got, want, name, rtol=2e-3, atol=2e-4, mistakes=mistakes)
 
     def with_diagonal(W):
-        games = np.where(np.eye(len(W), dtype=bool), 0.0, W + W.T)
-        s = np.full(len(W), 1 / len(W))
+        J = len(W)
+        games = (W + W.T) * ~np.eye(J, dtype=bool)
+        v = np.ones(J)
         for _ in range(1000):
-            s = W.sum(1) / (games / (s[:, None] + s[None])).sum(1)
-            s = s / s.sum()
-        return s
+            v = W.sum(1) / (games / np.add.outer(v, v)).sum(1)
+            v /= v.sum()
+        return v
 
     try_strengths(np.array([[0.0, 3.0], [1.0, 0.0]]))
     try_strengths(np.array([[0.0, 2.0, 1.0], [1.0, 0.0, 3.0], [1.0, 1.0, 0.0]]))
