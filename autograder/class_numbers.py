@@ -12,6 +12,7 @@ from autograder import messages
 from autograder.journal import NOT_SUBMITTED, NOT_YET, Row
 from autograder.outline import Item, Outline
 from autograder.verdicts import (
+    NO_SANDBOX,
     ExerciseVerdict,
     Status,
     SubmissionStatus,
@@ -287,5 +288,6 @@ def _troubles(student: str, verdict: SubmissionVerdict) -> list[Trouble]:
     if verdict.restarts:
         why = "the student's process ended, was started again, and the cells replayed"
         found.append(Trouble(student, f"restarts: {verdict.restarts}", why))
-    found += [Trouble(student, "odd notebook", it) for it in verdict.notes]
+    odd = (it for it in verdict.notes if it != NO_SANDBOX)  # the facts say that
+    found += [Trouble(student, "odd notebook", it) for it in odd]
     return found

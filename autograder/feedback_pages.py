@@ -16,11 +16,12 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from autograder import messages, notebooks, pages
+from autograder import messages, notebooks, pages, places
 from autograder.journal import Row
 from autograder.messages import Detail, Shown
 from autograder.outline import Item, Outline
 from autograder.verdicts import (
+    NO_SANDBOX,
     CellRun,
     ExerciseVerdict,
     Status,
@@ -162,14 +163,15 @@ def write_page(folder: Path, student: str, assignment: str, text: str) -> Path:
     Raises:
         ClassroomError: a name that would lead out of the folder.
     """
-    for name in (student, assignment):
+    inner, notebook = places.parts(assignment)
+    for name in (student, inner, notebook):
         if not name.strip(".") or re.search(r"[/\\\0]", name):
             raise ClassroomError(
                 f"{name!r} cannot be the name of a folder: rename the submission"
             )
-    place = folder / "feedback" / student / assignment
-    path = pages.write(place / f"{assignment}.html", text)
-    submitted = folder / "submitted" / student / assignment
+    place = folder / "feedback" / student / inner
+    path = pages.write(place / f"{notebook}.html", text)
+    submitted = folder / "submitted" / student / inner
     timestamp = _beside(submitted, TIMESTAMP, 200)
     pages.write(place / TIMESTAMP, timestamp)
     secret = _beside(submitted, SECRET, 4096)
@@ -183,6 +185,7 @@ def _card(
 ) -> Card:
     look, mark, result = _LOOKS[verdict.status]
     is_wrong = verdict.status.is_judged and verdict.status is not Status.PASSED
+    crashed = verdict.status is Status.CRASHED  # the explanation says it
     wants_hint = is_wrong and item.hint and not item.is_prediction
     return Card(
         item.key,
@@ -193,7 +196,7 @@ def _card(
         verdict.max_points,
         _EXPLANATIONS[verdict.status],
         messages.shown(verdict, item, detail),
-        errors.get(item.answer_id, "") if is_wrong else "",
+        errors.get(item.answer_id, "") if is_wrong and not crashed else "",
         pages.markdown(item.hint) if wants_hint else None,
         item.has_hidden,
     )
@@ -214,9 +217,10 @@ def _notice(verdict: SubmissionVerdict) -> list[str]:
 
 
 def _notes(verdict: SubmissionVerdict) -> list[str]:
-    notes = list(verdict.notes[:MAX_NOTES])
-    if len(verdict.notes) > MAX_NOTES:
-        notes.append(f"… and {len(verdict.notes) - MAX_NOTES} more")
+    own = [it for it in verdict.notes if it != NO_SANDBOX]  # the instructor's business
+    notes = own[:MAX_NOTES]
+    if len(own) > MAX_NOTES:
+        notes.append(f"… and {len(own) - MAX_NOTES} more")
     if verdict.restarts:
         times = "once" if verdict.restarts == 1 else f"{verdict.restarts} times"
         notes.append(

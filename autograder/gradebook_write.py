@@ -30,6 +30,7 @@ from nbgrader.api import (
     Grade,
     Gradebook,
     MissingEntry,
+    Notebook,
     Student,
     SubmittedAssignment,
     SubmittedNotebook,
@@ -46,6 +47,7 @@ from nbgrader.utils import parse_utc
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from autograder import places
 from autograder.journal import Row
 from autograder.verdicts import ExerciseVerdict, SubmissionVerdict
 from course import settings
@@ -108,7 +110,7 @@ class GradebookWriter:
         The most points of each check come from the instructor's notebook, always.
 
         Args:
-            name: the assignment's, and its notebook's.
+            name: of the assignment's notebook, see `places`.
             source: the instructor's notebook.
 
         Raises:
@@ -117,14 +119,15 @@ class GradebookWriter:
         notebook = nbformat.reads(source.decode(), as_version=4)
         if self._points(name) == _points_of(notebook):
             return
+        folder, own = places.parts(name)
         with self._transaction():
             try:
-                self._book.find_assignment(name)
+                self._book.find_assignment(folder)
             except MissingEntry:
-                found = Assignment(name=name, course_id=self.course_id)
+                found = Assignment(name=folder, course_id=self.course_id)
                 self._book.db.add(found)
         resources = {
-            "nbgrader": {"notebook": name, "assignment": name, "db_url": self.url}
+            "nbgrader": {"notebook": own, "assignment": folder, "db_url": self.url}
         }
         for step in (LockCells, ClearSolutions, ComputeChecksums):
             notebook, _ = step(config=self._config).preprocess(notebook, resources)
@@ -139,7 +142,8 @@ class GradebookWriter:
 
     def _points(self, name: str) -> dict[str, float] | None:
         try:
-            found = self._book.find_notebook(name, name)
+            folder, notebook = places.parts(name)
+            found = self._book.find_notebook(notebook, folder)
         except MissingEntry:
             return None
         finally:
@@ -151,11 +155,17 @@ class GradebookWriter:
 
     def present(self) -> set[tuple[str, str]]:
         """Return (assignment, student) of the submissions that it holds."""
-        query = self._book.db.query(Assignment.name, SubmittedAssignment.student_id)
-        joined = query.join(
-            SubmittedAssignment, SubmittedAssignment.assignment_id == Assignment.id
+        names = Assignment.name, Notebook.name, SubmittedAssignment.student_id
+        joined = (
+            self._book.db.query(*names)
+            .join(Notebook, Notebook.assignment_id == Assignment.id)
+            .join(SubmittedNotebook, SubmittedNotebook.notebook_id == Notebook.id)
+            .join(
+                SubmittedAssignment,
+                SubmittedAssignment.id == SubmittedNotebook.assignment_id,
+            )
         )
-        found = {(it[0], it[1]) for it in joined.all()}
+        found = {(places.name_of(it[0], it[1]), it[2]) for it in joined.all()}
         self._book.db.rollback()
         return found
 
@@ -178,43 +188,50 @@ class GradebookWriter:
         """
         if row.verdict is None:
             return
+        folder, own = places.parts(row.assignment)
         with self._transaction():
-            found = self._submission(row.assignment, row.student)
+            found = self._submission(folder, row.student)
             when = _time(timestamp)
             if when is not None:
                 found.timestamp = when
-            for notebook in found.notebooks:
+            notebooks = [it for it in found.notebooks if it.name == own]
+            for notebook in notebooks:
                 self._grade(notebook, row.verdict)
             self._book.db.flush()
-            for notebook in found.notebooks:
+            for notebook in notebooks:
                 self._penalise(found, notebook)
 
     def _submission(self, assignment: str, student: str) -> SubmittedAssignment:
         """Return the submission, made with all its cells when it is new."""
-        try:
-            return self._book.find_submission(assignment, student)
-        except MissingEntry:
-            pass
         db = self._book.db
-        person = db.get(Student, student)
-        if person is None:
-            person = Student(id=student)
-            db.add(person)
-            db.flush()
         asked = self._book.find_assignment(assignment)
-        made = SubmittedAssignment(assignment_id=asked.id, student_id=student)
-        db.add(made)
-        db.flush()
-        for notebook in asked.notebooks:
-            own = SubmittedNotebook(notebook_id=notebook.id, assignment_id=made.id)
-            db.add(own)
+        try:
+            made = self._book.find_submission(assignment, student)
+        except MissingEntry:
+            if db.get(Student, student) is None:
+                db.add(Student(id=student))
+                db.flush()
+            made = SubmittedAssignment(assignment_id=asked.id, student_id=student)
+            db.add(made)
             db.flush()
-            for cell in (*notebook.grade_cells, *notebook.task_cells):
-                db.add(Grade(cell_id=cell.id, notebook_id=own.id))
-            for cell in (*notebook.solution_cells, *notebook.task_cells):
-                db.add(Comment(cell_id=cell.id, notebook_id=own.id))
+        there = {it.notebook_id for it in made.notebooks}
+        for notebook in asked.notebooks:
+            if notebook.id not in there:
+                self._add(made, notebook)
         db.flush()
+        db.refresh(made)
         return made
+
+    def _add(self, submission: SubmittedAssignment, notebook: Notebook) -> None:
+        """Add a notebook to a submission, with all its cells, without a verdict."""
+        db = self._book.db
+        own = SubmittedNotebook(notebook_id=notebook.id, assignment_id=submission.id)
+        db.add(own)
+        db.flush()
+        for cell in (*notebook.grade_cells, *notebook.task_cells):
+            db.add(Grade(cell_id=cell.id, notebook_id=own.id))
+        for cell in (*notebook.solution_cells, *notebook.task_cells):
+            db.add(Comment(cell_id=cell.id, notebook_id=own.id))
 
     def _grade(self, notebook: SubmittedNotebook, verdict: SubmissionVerdict) -> None:
         known = {it.grade_id: it for it in verdict.exercises}

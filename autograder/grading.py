@@ -17,7 +17,7 @@ from typing import Protocol
 
 import filelock
 
-from autograder import intake, journal, judging, pool
+from autograder import formgrader, intake, journal, judging, places, pool
 from autograder.journal import Journal, Row
 from autograder.judging import Assignment
 from autograder.notebooks import Rejected
@@ -116,6 +116,7 @@ def grade_classroom(
     writer: Writer | None = None,
     shown: Shown | None = None,
     retry: bool = False,
+    student: str | None = None,
 ) -> Report:
     """Grade what is new or changed; return how the class stands.
 
@@ -126,6 +127,7 @@ def grade_classroom(
         writer: the gradebook that verdicts go to.
         shown: shows how far it is.
         retry: judge again what was set aside or not wholly graded.
+        student: judge this one's work alone, and report on it alone.
 
     Raises:
         ClassroomError: another grading is running, or the journal cannot be used.
@@ -134,21 +136,28 @@ def grade_classroom(
     start = monotonic()
     with _alone(room), Journal(room.folder / JOURNAL) as kept:
         run = _Run(room, {it.name: it for it in assignments}, kept, writer, shown)
-        work, strange = run.stock(retry=retry)
+        work, strange = run.stock(retry=retry, student=student)
         run.catch_up()
         if work:
             if shown is not None:
                 shown.total(sum(len(it.students) for it in work))
             with workers() as judges:
                 run.judge(work, judges)
-        rows = tuple(kept.rows(run.assignments))
+        rows = tuple(
+            it for it in kept.rows(run.assignments) if student in (None, it.student)
+        )
         seconds = monotonic() - start
     handed_in = sum(it.key is not None for it in rows)
     return Report(rows, run.judged, handed_in - run.judged, tuple(strange), seconds)
 
 
 def local_pool(
-    room: Classroom, assignments: Sequence[Assignment], count: int, *, concurrent: bool
+    room: Classroom,
+    assignments: Sequence[Assignment],
+    count: int,
+    *,
+    concurrent: bool,
+    factory: str = pool.ENGINE,
 ) -> pool.Pool:
     """Start worker processes that judge `count` submissions at the same time.
 
@@ -157,12 +166,15 @@ def local_pool(
         assignments: all that may be judged.
         count: one for each core is what a machine can do.
         concurrent: a grader can judge several at once (nested mode).
+        factory: see `judging.started`.
     """
     threads = min(count, THREADS) if concurrent else 1
     processes = -(-count // threads)
     log = room.folder / "logs" / "grader.log"
     log.parent.mkdir(exist_ok=True)
-    return pool.Pool(assignments, processes=processes, threads=threads, log=log)
+    return pool.Pool(
+        assignments, processes=processes, threads=threads, factory=factory, log=log
+    )
 
 
 def cores() -> int:
@@ -180,10 +192,11 @@ def sources(room: Classroom, names: Iterable[str]) -> dict[str, bytes]:
     """
     found = {}
     for name in names:
-        path = room.path("source", "", name) / f"{name}.ipynb"
+        path = places.notebook_in(room.folder / "source", name)
         if not path.is_file():
             raise ClassroomError(
-                f"{path} is missing: run `course classroom {room.folder}` to make it"
+                f"{path} is missing: run `course classroom {room.folder}` to make it, "
+                "or put the instructor's notebook there"
             )
         found[name] = path.read_bytes()
     return found
@@ -200,27 +213,31 @@ class _Run:
     shown: Shown | None
     judged: int = 0
     under_way: dict[int, _Work] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)  # whose files were unreadable
 
     # ------------------------------------------------------------ what there is
 
-    def stock(self, *, retry: bool) -> tuple[list[_Work], list[intake.Strange]]:
+    def stock(
+        self, *, retry: bool, student: str | None
+    ) -> tuple[list[_Work], list[intake.Strange]]:
         """Note what was handed in; return what of it must be judged."""
         found, strange = intake.find(self.room.folder, self.assignments)
         keys: dict[tuple[str, str], str | None] = {}
         for it in found:
             keys[it.assignment, it.student] = self.key(it)
-        for student in self.writer.students() if self.writer else ():
+        self.judged = sum(student in (None, it) for it in self.refused)
+        for known in self.writer.students() if self.writer else ():
             for name in self.assignments:
-                keys.setdefault((name, student), None)
+                keys.setdefault((name, known), None)
         self.kept.take_stock(self.assignments, ((*k, key) for k, key in keys.items()))
         work: dict[str, _Work] = {}
-        for (name, student), key in sorted(keys.items()):
-            if key is None:
+        for (name, owner), key in sorted(keys.items()):
+            if key is None or student not in (None, owner):
                 continue
             if retry and key not in work and self.is_doubtful(key):
                 self.kept.forget(key)
             if not self.kept.is_settled(key):
-                work.setdefault(key, _Work(key, name, [])).students.append(student)
+                work.setdefault(key, _Work(key, name, [])).students.append(owner)
         return [it for it in work.values() if not self.set_aside(it)], strange
 
     def key(self, found: intake.Found) -> str:
@@ -238,6 +255,7 @@ class _Run:
         if not self.kept.is_settled(key):
             verdict = rejected(judging.due_of(assignment), problem)
             self.kept.record(key, verdict)
+            self.refused.append(found.student)
         return key
 
     def is_doubtful(self, key: str) -> bool:
@@ -328,11 +346,14 @@ class _Run:
     def write(self, row: Row) -> None:
         if self.writer is None:
             return
-        try:
-            _, timestamp = intake.read(self.room.folder, row.student, row.assignment)
-        except Rejected:
-            timestamp = ""
+        assignment, data, timestamp = self.assignments[row.assignment], b"", ""
+        with contextlib.suppress(Rejected):
+            place = self.room.folder, row.student, row.assignment
+            data, timestamp = intake.read(*place)
+        if row.key != _key(assignment, data):
+            data = b""  # unreadable, or handed in again meanwhile
         self.writer.write(row, timestamp)
+        formgrader.keep(self.room.folder, row, assignment.source, data, timestamp)
         self.kept.wrote(self.writer.name, row)
 
 

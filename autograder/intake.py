@@ -1,6 +1,6 @@
 """What students handed in, found without trusting a name or following a link.
 
-    submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb
+    submitted/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb
 
 Folders are opened one inside of the other and never followed through a link, so that
 no name leads out of `submitted/`, not even one that changes while we look.
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder import notebooks
+from autograder import notebooks, places
 from autograder.notebooks import Rejected
 
 _STUDENT = re.compile(r"[\w@+][\w.@+-]{0,127}")
@@ -66,12 +66,13 @@ def read(folder: Path, student: str, assignment: str) -> tuple[bytes, str]:
     Raises:
         Rejected: there is no notebook, or none that is read; the message says why.
     """
-    name = f"{assignment}.ipynb"
+    inner, notebook = places.parts(assignment)
+    name = f"{notebook}.ipynb"
     try:
         with (
             _opened("submitted", folder) as top,
             _opened(student, top) as middle,
-            _opened(assignment, middle) as place,
+            _opened(inner, middle) as place,
         ):
             names = _names(place)
             if name not in names:
@@ -87,9 +88,12 @@ def _of_student(top: int, student: str, assignments: Iterable[str]) -> Iterator[
     try:
         with _opened(student, top) as middle:
             names = set(_names(middle))
-            for assignment in sorted(names.intersection(assignments)):
-                problem = _refused_folder(assignment, middle)
-                if problem or _holds_something(assignment, middle):
+            for assignment in sorted(assignments):
+                inner, _ = places.parts(assignment)
+                if inner not in names:
+                    continue
+                problem = _refused_folder(inner, middle)
+                if problem or _holds_something(inner, middle):
                     yield Found(student, assignment, problem)
     except OSError as error:
         shown = error.strerror

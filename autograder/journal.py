@@ -117,8 +117,12 @@ class Record:
 class Journal:
     """The journal's file; a context manager. Only one process may write."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
         """Open or make it; attempts without an end are those that a kill cut short.
+
+        Args:
+            path: the file.
+            reading: change nothing: a grading may be under way.
 
         Raises:
             ClassroomError: the file is no journal, or one of another version.
@@ -126,14 +130,17 @@ class Journal:
         self.path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            if not reading:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
                 raise ClassroomError(
                     f"{path} has version {version}, this grader writes {VERSION}: "
                     "move the file away, and all is graded anew"
                 )
+            if reading:
+                return
             self._db.executescript(f"BEGIN; {_TABLES} COMMIT;")
             self._db.execute(f"PRAGMA user_version = {VERSION}")
             self._db.execute(

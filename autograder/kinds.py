@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import util
 from pathlib import Path
 
+from autograder import places
+from autograder.bubblewrap import ASSETS
 from autograder.engine import Engine
 from autograder.judging import Assignment
 from autograder.probe import Mode
@@ -27,12 +29,23 @@ FIGURE = (
 )
 
 
-def assignments(sources: Mapping[str, bytes], mode: Mode | None) -> list[Assignment]:
+def assignments(
+    sources: Mapping[str, bytes],
+    mode: Mode | None,
+    *,
+    handed_out: Path | None = None,
+    shared: str = "",
+    trusted: bool = False,
+) -> list[Assignment]:
     """Return what workers must know of the assignments with these notebooks.
 
     Args:
         sources: name -> the instructor's notebook; trusted.
         mode: how the sandbox is made; None: each worker finds out.
+        handed_out: the folder `release` of a course that is not of our lessons: what
+            lies there beside the notebooks lies beside the students' code too.
+        shared: see `judging.Assignment`.
+        trusted: they will be judged without a sandbox.
     """
     modules = {name: set(_modules(source)) for name, source in sources.items()}
     kinds = {name: _kind(found) for name, found in modules.items()}
@@ -40,14 +53,22 @@ def assignments(sources: Mapping[str, bytes], mode: Mode | None) -> list[Assignm
     for name, source in sources.items():
         same = [it for it in sources if kinds[it] == kinds[name]]
         wanted = set(ALWAYS).union(*(modules[it] for it in same))
-        folders = sorted({path for it in same for path in _assets(it)})
+        given = {it: _handed_out(it, handed_out) for it in same}
+        folders = sorted({str(it) for found in given.values() for it in found})
         options = {
             "mode": None if mode is None else str(mode),
             "preload": [it for it in sorted(wanted) if _exists(it)],
             "warm": [FIGURE] if "matplotlib.pyplot" in wanted else [],
             "assets": folders,
         }
-        made.append(Assignment(name, source, kinds[name], options))
+        for it in () if handed_out is None else given[name]:
+            seen = str(it) if trusted else f"{ASSETS}/{it.name}"
+            source = places.with_files(source, it, seen)  # noqa: PLW2901
+        made.append(
+            Assignment(
+                name, source, kinds[name], options, shared=shared, trusted=trusted
+            )
+        )
     return made
 
 
@@ -57,13 +78,17 @@ def start(options: Mapping[str, object]) -> Engine:
     Raises:
         SandboxError: untrusted code cannot be run here.
     """
-    setting = Setting(
+    mode = options["mode"]
+    return Engine(setting(options), mode=None if mode is None else Mode(str(mode)))
+
+
+def setting(options: Mapping[str, object]) -> Setting:
+    """Return what a process loads before it forks, from the options of a kind."""
+    return Setting(
         preload=tuple(_texts(options["preload"])),
         warm=tuple(_texts(options["warm"])),
         assets=tuple(Path(it) for it in _texts(options["assets"])),
     )
-    mode = options["mode"]
-    return Engine(setting, mode=None if mode is None else Mode(str(mode)))
 
 
 def _kind(modules: Iterable[str]) -> str:
@@ -98,13 +123,16 @@ def _exists(module: str) -> bool:
     return util.find_spec(module.partition(".")[0]) is not None
 
 
-def _assets(name: str) -> list[str]:
-    """Return the folders of the models and data that a lesson of ours reads."""
+def _handed_out(name: str, release: Path | None) -> list[Path]:
+    """Return the folders of models and data that students' code reads."""
+    if release is not None:
+        folder = release / places.parts(name)[0]
+        return [folder] if any(places.beside(folder)) else []
     try:
         lesson = library.load(name)
     except CrossroadsError:
-        return []  # a foreign assignment
-    return [str(assets.path(it)) for it in lesson.assets]
+        return []  # an assignment that is not of ours
+    return [assets.path(it) for it in lesson.assets]
 
 
 def _texts(value: object) -> list[str]:

@@ -122,6 +122,15 @@ def bare(message: str) -> str:
     return _HELP.sub("", _OPENING.sub("", message.strip())).strip()
 
 
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a check's message.
+
+    >>> first_sentence("rows differ. Sum over axis 1.")
+    'rows differ.'
+    """
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`\"'])|\n", text.strip())[0]
+
+
 def literal(message: str, item: Item) -> str:
     """Return the sentences of the message that hold no value; perhaps none."""
     opening = ""

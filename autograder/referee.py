@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -221,7 +221,7 @@ class _Session:
             with contextlib.redirect_stdout(printed), _cpu_limit(self.plan.check_s):
                 link.begin(self.plan.check_s)
                 if step.shared:
-                    self.judge_inside(step, link)
+                    value = self.judge_inside(step, link)
                 else:
                     value = _execute(step, self.names)
         except Exception as error:  # noqa: BLE001 - whatever the check raises
@@ -248,14 +248,27 @@ class _Session:
         message = f"cell {name!r} did not end: {abort}. {verdict.message}"
         return replace(verdict, status=status_of(abort), message=message)
 
-    def judge_inside(self, step: Step, link: Link) -> None:
+    def judge_inside(self, step: Step, link: Link) -> object:
         """Run a check in the student's process: its word is all there is."""
-        ok, error, _ = cell_answer(link.run(step.source, step.id, self.plan.check_s))
+        ok, error, outputs = cell_answer(
+            link.run(step.source, step.id, self.plan.check_s)
+        )
         if not ok:
             failed = StudentError()
             failed.student_text = error.strip().splitlines()[-1][:2000] if error else ""
             failed.student_traceback = error
             raise failed
+        return _shown_number(outputs)
+
+
+def _shown_number(outputs: Iterable[Any]) -> float | None:
+    """Return the points that a check's last line shows, as nbgrader reads them."""
+    for it in outputs:
+        data = it.get("data") if it.get("output_type") == "execute_result" else None
+        with contextlib.suppress(ValueError, TypeError):
+            if isinstance(data, dict):
+                return float(str(data.get("text/plain")))
+    return None
 
 
 def _execute(step: Step, names: Names) -> object:

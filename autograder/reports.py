@@ -1,6 +1,6 @@
 """The class report: one page for the instructor, with figures, nothing fetched."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def page(course: str, rows: Iterable[Row], outlines: Sequence[Outline]) -> str:
         outlines: of the assignments to report on, in order.
     """
     kept = list(rows)
-    parts = [_part(class_numbers.numbers(it, kept)) for it in outlines]
+    parts = [_part(class_numbers.numbers(it, kept), kept) for it in outlines]
     values = {
         "course": course,
         "parts": parts,
@@ -66,14 +66,26 @@ def write_report(
     return pages.write(to, page(course, kept, wanted))
 
 
-def _part(of: ClassNumbers) -> Part:
+def _part(of: ClassNumbers, rows: Sequence[Row]) -> Part:
     drawn = (
         report_figures.scores(of) if of.scores else None,
         report_figures.difficulty(of) if any(it.n for it in of.exercises) else None,
         report_figures.discrimination(of),
         report_figures.times(of) if of.seconds else None,
     )
-    return Part(of, tuple(_facts(of)), tuple(it for it in drawn if it is not None))
+    facts = (*_facts(of), *_forgeable(of.name, rows))
+    return Part(of, facts, tuple(it for it in drawn if it is not None))
+
+
+def _forgeable(name: str, rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """Give what must be known of verdicts that students' code could have forged."""
+    own = [it.verdict for it in rows if it.assignment == name and it.verdict]
+    shared = sum(it.shared for verdict in own for it in verdict.exercises)
+    if shared:
+        yield "verdicts in shared mode: forgeable", str(shared)
+    trusted = sum(it.is_trusted for it in own)
+    if trusted:
+        yield "judged without a sandbox: forgeable", str(trusted)
 
 
 def _facts(of: ClassNumbers) -> list[tuple[str, str]]:

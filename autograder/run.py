@@ -1,7 +1,8 @@
 """Grades a classroom with this machine's cores, or with a cluster's: all put together."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -17,21 +18,48 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from autograder import grading, kinds, probe, scheduler
+from autograder import (
+    grading,
+    kinds,
+    places,
+    pool,
+    probe,
+    rooms,
+    scheduler,
+    trusted,
+)
 from autograder.gradebook_write import GradebookWriter
 from autograder.grading import Report, Shown
 from autograder.journal import Row
+from autograder.judging import Assignment
 from autograder.pool import Workers
-from course.classroom import Classroom, open_api, open_classroom
+from course.classroom import Classroom, open_api
 from course.errors import ClassroomError
+
+
+@dataclass(frozen=True)
+class How:
+    """How a class is to be judged.
+
+    Attributes:
+        workers: submissions at the same time; None: one for each core.
+        scheduler_url: of a Dask cluster that judges instead of this machine.
+        trust: without a sandbox, with the rights of whoever grades.
+        shared: see `judging.Assignment`; of courses that are not of our lessons.
+    """
+
+    workers: int | None = None
+    scheduler_url: str | None = None
+    trust: bool = False
+    shared: str = "needed"
 
 
 def grade_classroom(
     classroom: Path,
+    how: How | None = None,
     *,
     lesson: str | None = None,
-    workers: int | None = None,
-    scheduler_url: str | None = None,
+    student: str | None = None,
     retry: bool = False,
     progress: bool = True,
 ) -> Report:
@@ -40,10 +68,10 @@ def grade_classroom(
     Verdicts go to the database that the classroom's nbgrader configuration names.
 
     Args:
-        classroom: a folder that `course classroom` made.
+        classroom: a folder that `course classroom` made, or another nbgrader course.
+        how: where and how it is judged.
         lesson: only this one: `a1`, or its whole name.
-        workers: submissions at the same time; None: one for each core.
-        scheduler_url: of a Dask cluster that judges instead of this machine.
+        student: only this one's work.
         retry: judge again what was set aside or not wholly graded.
         progress: show a bar on stderr.
 
@@ -51,42 +79,57 @@ def grade_classroom(
         ClassroomError: no classroom, no such lesson, another grading is running, ...
         SandboxError: untrusted code cannot be run here.
     """
-    if workers is not None and workers < 1:
-        raise ClassroomError(f"workers is {workers}; it must be 1 or more")
-    room = open_classroom(classroom)
-    sources = grading.sources(room, chosen(room, lesson))
-    # On a cluster the mode is that of the scheduler's machine's like: workers probe.
-    mode = None if scheduler_url else probe.probe().require()
-    assignments = kinds.assignments(sources, mode)
+    how = how or How()
+    if how.workers is not None and how.workers < 1:
+        raise ClassroomError(f"workers is {how.workers}; it must be 1 or more")
+    if how.trust and how.scheduler_url:
+        raise ClassroomError("--trust is for this machine alone: leave --scheduler out")
+    room = rooms.open_room(classroom)
+    sources = grading.sources(room, rooms.chosen(room, lesson))
+    if student is not None and not (room.folder / "submitted" / student).is_dir():
+        raise ClassroomError(
+            f"{room.folder / 'submitted'} holds nothing of {student!r}; a submission is "
+            "submitted/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb"
+        )
+    # On a cluster the workers probe: its machines need not be like this one.
+    is_local = not (how.trust or how.scheduler_url)
+    mode = probe.probe().require() if is_local else None
+    assignments = _assignments(room, sources, mode, how)
 
     def start() -> contextlib.AbstractContextManager[Workers]:
-        if scheduler_url is not None:
-            return scheduler.connected(scheduler_url, assignments)
-        count = workers or grading.cores()
-        nested = mode is probe.Mode.NESTED
-        return grading.local_pool(room, assignments, count, concurrent=nested)
+        if how.scheduler_url is not None:
+            return scheduler.connected(how.scheduler_url, assignments)
+        return grading.local_pool(
+            room,
+            assignments,
+            how.workers or grading.cores(),
+            concurrent=how.trust or mode is probe.Mode.NESTED,
+            factory=trusted.FACTORY if how.trust else pool.ENGINE,
+        )
 
     with opened_gradebook(room) as writer, _bar(quiet=not progress) as shown:
         for name, source in sources.items():
             writer.prepare(name, source)
         return grading.grade_classroom(
-            room, assignments, start, writer=writer, shown=shown, retry=retry
+            room,
+            assignments,
+            start,
+            writer=writer,
+            shown=shown,
+            retry=retry,
+            student=student,
         )
 
 
-def chosen(room: Classroom, lesson: str | None) -> tuple[str, ...]:
-    """Return the assignments that a person means by `a1`; None means all.
-
-    Raises:
-        ClassroomError: the classroom has no such lesson.
-    """
-    if lesson is None:
-        return room.assignments
-    for name in room.assignments:
-        if lesson in (name, name.split("_")[0]):
-            return (name,)
-    known = ", ".join(room.assignments)
-    raise ClassroomError(f"the classroom has no lesson {lesson!r}; it has {known}")
+def _assignments(
+    room: Classroom, sources: Mapping[str, bytes], mode: probe.Mode | None, how: How
+) -> list[Assignment]:
+    if not rooms.is_foreign(room):
+        return kinds.assignments(sources, mode, trusted=how.trust)
+    release = room.folder / "release"
+    return kinds.assignments(
+        sources, mode, handed_out=release, shared=how.shared, trusted=how.trust
+    )
 
 
 @contextlib.contextmanager
@@ -121,7 +164,7 @@ class _Bar:
     def advance(self, row: Row) -> None:
         """Say that one is done."""
         status = row.verdict.status if row.verdict else ""
-        shown = f"{row.student} {row.assignment.split('_')[0]}: {status}"
+        shown = f"{row.student} {places.short(row.assignment)}: {status}"
         self._update(self._task, advance=1, description=shown)
 
 

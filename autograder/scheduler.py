@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 PLUGIN = "crossroads-grader"
 AHEAD = 2  # tasks per thread that are on their way: no worker waits for the next
 CONNECT_S = 20
+WORKERS_S = 60  # a worker that died is started again, on a busy machine
 IDLE_S = 30.0  # without an outcome: are there workers at all?
 GONE = "the scheduler is gone: start it and grade again; what was judged is kept"
 
@@ -172,17 +173,34 @@ def connected(
         known = json.dumps([it.to_json() for it in assignments]).encode()
         client.register_plugin(_plugin(factory, known), name=PLUGIN)
         _require_same(client, address)
+        before = _allow_failures(client, 0)
         try:
             yield Cluster(client)
         finally:
-            with contextlib.suppress(Exception):  # workers may be gone
+            with contextlib.suppress(Exception):  # workers, or all, may be gone
+                _allow_failures(client, before)
                 client.unregister_worker_plugin(PLUGIN)
+
+
+def _allow_failures(client: "Client", count: int) -> int:
+    """Say how many workers may die of a task before we hear of it; return what was.
+
+    Dask's own number is three; we decide ourselves what to do with a suspect, and
+    workers that die a dozen times in a row are at last not started again.
+    """
+
+    def change(count: int, dask_scheduler: Any = None) -> int:
+        before = int(dask_scheduler.allowed_failures)
+        dask_scheduler.allowed_failures = count
+        return before
+
+    return int(client.run_on_scheduler(change, count))
 
 
 def _require_same(client: "Client", address: str) -> None:
     """Hold that there are workers, and that all judge as this machine does."""
     with contextlib.suppress(TimeoutError):
-        client.wait_for_workers(1, timeout=CONNECT_S)
+        client.wait_for_workers(1, timeout=WORKERS_S)
     versions = client.run(_version)
     if not versions:
         raise ClassroomError(

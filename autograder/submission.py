@@ -7,12 +7,13 @@ cells (found by `grade_id`) and of extra code cells is used. Nothing is executed
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from autograder.facts import Facts, facts_of
 from autograder.notebooks import Notebook, NotebookCell, Rejected, read
+from autograder.places import FILES
 from autograder.verdicts import Due
 from course.errors import CrossroadsError
 from course.lesson_text import BEGIN_HIDDEN, END_HIDDEN, SKIP_TAG, cut_region
@@ -28,6 +29,7 @@ __all__ = [
     "plan",
     "read",
     "reference",
+    "shared",
 ]
 Kind = Literal["setup", "student", "check", "manual"]
 
@@ -211,6 +213,15 @@ def of_reference(reference: Reference) -> Plan:
     return Plan(reference.name, reference.steps, reference.facts)
 
 
+def shared(reference: Reference, checks: Collection[str]) -> Reference:
+    """Return the reference with these checks run inside the student's process."""
+    steps = tuple(
+        replace(it, shared=True) if it.kind == "check" and it.id in checks else it
+        for it in reference.steps
+    )
+    return replace(reference, steps=steps)
+
+
 def _reference_step(
     cell: Mapping[str, Any], source: str, meta: Mapping[str, Any]
 ) -> Step | None:
@@ -275,7 +286,7 @@ def _merged(
 ) -> list[Step]:
     steps = [step for after, step in extras if not after]
     for step in reference.steps:
-        if step.id not in given:
+        if step.id not in given and step.id != FILES:
             fate = "nothing was answered" if step.kind == "student" else "restored"
             notes.append(f"cell {step.id!r} was deleted or renamed: {fate}")
         if step.kind in ("student", "manual"):

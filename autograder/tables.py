@@ -1,119 +1,140 @@
-"""Tables and progress bars of the command line."""
+"""Tables that the command line prints."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.table import Table
+from rich.text import Text
 
-from autograder.gradebook import Result, Verdict
-from autograder.reasons import first_sentence
-from course.classroom import Classroom
-from course.errors import ClassroomError
+from autograder import journal, messages, pages, places
+from autograder.grading import Report
+from autograder.journal import Row
+from autograder.verdicts import ExerciseVerdict, Status, SubmissionStatus
 
-
-@dataclass
-class Bar:
-    """A progress bar over submissions."""
-
-    progress: Progress
-    task: TaskID
-
-    def total(self, count: int) -> None:
-        """Say how many there are."""
-        self.progress.update(self.task, total=count)
-
-    def advance(self, result: Result) -> None:
-        """Note that one is done."""
-        shown = f"{result.student} {result.assignment}: {result.status}"
-        self.progress.update(self.task, advance=1, description=shown)
+MOST_ROWS = 40  # of a table in a terminal: more are summed up
+SHARED = "[shared mode]"
+TRUST = "--trust: judged without a sandbox; whoever handed in could have forged this"
 
 
-@contextlib.contextmanager
-def progress(*, quiet: bool = False) -> Iterator[Bar]:
-    """Give a progress bar on stderr."""
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=quiet, transient=True) as shown:
-        yield Bar(shown, shown.add_task("", total=None))
-
-
-def assignment(room: Classroom, lesson: str | None) -> str | None:
-    """Return the assignment that a person means by `a1`; None means all.
-
-    Raises:
-        ClassroomError: the classroom has no such assignment.
-    """
-    if lesson is None:
-        return None
-    for name in room.assignments:
-        if lesson in (name, name.split("_")[0]):
-            return name
-    known = ", ".join(room.assignments)
-    raise ClassroomError(f"the classroom has no lesson {lesson!r}; it has {known}")
-
-
-def show(
-    results: Sequence[Result], kinds: dict[tuple[str, str], str] | None = None
-) -> None:
-    """Print who got what and why.
+def show(report: Report, kinds: Mapping[tuple[str, str], str] | None = None) -> None:
+    """Print how the class stands: who got what, and why.
 
     Args:
-        results: the submissions.
+        report: what a run came to.
         kinds: what each was made to be, by student and assignment.
     """
-    table = Table(title="Who got what, and why", show_lines=True, expand=False)
+    console = Console()
+    handed_in = [it for it in report.rows if it.key is not None]
+    shown = handed_in
+    if len(handed_in) > MOST_ROWS:
+        shown = [it for it in handed_in if is_trouble(it)]
+        console.print(_summary(report.rows))
+    if shown:
+        title = "Who got what, and why" if shown is handed_in else "To look at"
+        console.print(_table(title, shown[:MOST_ROWS], kinds or {}))
+    if len(shown) > MOST_ROWS:
+        console.print(f"… and {len(shown) - MOST_ROWS} more: see the report")
+    for line in lines(report):
+        console.print(Text(line), soft_wrap=True)
+
+
+def lines(report: Report) -> list[str]:
+    """Return what is said below the table."""
+    handed_in = [it for it in report.rows if it.key is not None]
+    missing = len(report.rows) - len(handed_in)
+    troubles = sum(is_trouble(it) for it in handed_in)
+    rate = f", {report.per_minute:.0f} a minute" if report.judged else ""
+    did = f"{report.judged} judged in {report.seconds:.1f} s{rate}"
+    kept = f"{report.kept} as before; {missing} not handed in"
+    said = [f"{did}; {kept}; {troubles} could not be graded"]
+    verdicts = [it.verdict for it in handed_in if it.verdict is not None]
+    shared = sum(it.shared for verdict in verdicts for it in verdict.exercises)
+    if shared:
+        said.append(
+            f"{SHARED}: {shared} verdicts come from checks that ran inside the "
+            "student's process (in the sandbox), whose code could forge them"
+        )
+    if any(verdict.is_trusted for verdict in verdicts):
+        said.append(TRUST)
+    said += [f"submitted/{it.name!r}: {it.reason}" for it in report.strange]
+    if not handed_in:
+        said.append(
+            "nothing was handed in: a submission is "
+            "submitted/STUDENT/ASSIGNMENT/NOTEBOOK.ipynb"
+        )
+    return said
+
+
+def is_trouble(row: Row) -> bool:
+    """Return whether something that was handed in could not be wholly graded."""
+    return row.key is not None and (
+        row.verdict is None or row.verdict.status is not SubmissionStatus.GRADED
+    )
+
+
+def _summary(rows: Sequence[Row]) -> Table:
+    table = Table(title="The class")
+    table.add_column("assignment")
+    for name in ("handed in", "graded", "to look at", "mean points", "of"):
+        table.add_column(name, justify="right")
+    for name in dict.fromkeys(it.assignment for it in rows):
+        own = [it for it in rows if it.assignment == name and it.key is not None]
+        whole = [it.verdict for it in own if it.verdict and not is_trouble(it)]
+        points = [it.points for it in whole if it.points is not None]
+        mean = sum(points) / len(points) if points else None
+        most = whole[0].max_points if whole else None
+        counts = str(len(own)), str(len(whole)), str(len(own) - len(whole))
+        table.add_row(Text(name), *counts, pages.number(mean, 3), pages.number(most))
+    return table
+
+
+def _table(
+    title: str, rows: Sequence[Row], kinds: Mapping[tuple[str, str], str]
+) -> Table:
+    table = Table(title=title, show_lines=True, expand=False)
     for name in ("student", "lesson", *(("made to be",) if kinds else ())):
         table.add_column(name, no_wrap=name == "student", overflow="fold")
     table.add_column("points", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold", ratio=1)
-    for it in results:
-        made = [kinds[it.student, it.assignment]] if kinds else []
-        lesson = it.assignment.split("_")[0]
-        table.add_row(it.student, lesson, *made, _points(it), _why(it))
-    Console().print(table)
+    for it in rows:
+        made = [Text(kinds.get((it.student, it.assignment), ""))] if kinds else []
+        place = Text(it.student), Text(places.short(it.assignment))
+        table.add_row(*place, *made, _points(it), _why(it))
+    return table
 
 
-def exercise(check: str) -> str:
-    """Return the exercise's key, `a1.softmax`, of a check's id."""
-    lesson, _, rest = check.removesuffix("_check").partition("_")
-    return f"{lesson}.{rest}"
+def _points(row: Row) -> str:
+    if row.verdict is None:
+        return "–"
+    most = f"{row.verdict.max_points:g}"
+    return f"{pages.number(row.verdict.points)}/{most}"
 
 
-def _points(it: Result) -> str:
-    score = "–" if it.score is None else f"{it.score:g}"
-    return f"{score}/{it.max_score:g}"
+def _why(row: Row) -> Text:
+    if row.verdict is None:
+        return Text.assemble((journal.NOT_YET.replace("_", " "), "bold"))
+    said = []
+    if row.verdict.status is not SubmissionStatus.GRADED:
+        status = str(row.verdict.status).replace("_", " ")
+        said.append(Text.assemble((status, "bold"), f": {row.verdict.reason}"))
+    if row.verdict.points is not None:
+        right = [_name(it) for it in row.verdict.exercises if it.status == "passed"]
+        said += [Text(f"right: {', '.join(right)}")] if right else []
+        others = [it for it in row.verdict.exercises if it.status != "passed"]
+        said += [_line(it) for it in others]
+    return Text("\n").join(said)
 
 
-def _why(it: Result) -> str:
-    if it.score is None:
-        return f"[bold]not graded[/bold]: {_plain(it.reason)}"
-    lines = [_line(verdict) for verdict in it.verdicts if verdict.message]
-    right = [exercise(v.check).partition(".")[2] for v in it.verdicts if not v.message]
-    if right:
-        lines.insert(0, f"right: {', '.join(right)}")
-    return "\n".join(lines)
+def _line(verdict: ExerciseVerdict) -> Text:
+    points = f"{pages.number(verdict.points)}/{verdict.max_points:g}"
+    status = str(verdict.status).replace("_", " ")
+    shown = "" if verdict.status is Status.FAILED else f"{status}. "
+    text = messages.first_sentence(messages.bare(pages.plain(verdict.message, 2000)))
+    return Text.assemble((_name(verdict), "bold"), f" {points}: {shown}{text}")
 
 
-def _line(verdict: Verdict) -> str:
-    name = exercise(verdict.check).partition(".")[2]
-    points = f"{verdict.points:g}/{verdict.max_points:g}"
-    return f"[bold]{name}[/bold] {points}: {_plain(first_sentence(verdict.message))}"
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+def _name(verdict: ExerciseVerdict) -> str:
+    name = verdict.grade_id.removesuffix("_check")
+    lesson, _, rest = name.partition("_")
+    is_ours = name != verdict.grade_id and rest and lesson[1:].isdigit()
+    return (rest if is_ours else name) + (f" {SHARED}" if verdict.shared else "")

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 Json = dict[str, object]
+NO_SANDBOX = "judged without a sandbox (--trust)"
 MAX_TEXT = 20_000  # characters of any one text kept in a verdict
 
 
@@ -197,6 +198,11 @@ class SubmissionVerdict:
     def max_points(self) -> float:
         """The most points, of all exercises, judged or not."""
         return math.fsum(it.max_points for it in self.exercises)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it was judged without a sandbox."""
+        return NO_SANDBOX in self.notes
 
     def to_json(self) -> Json:
         """Return the verdict as plain data."""

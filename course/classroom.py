@@ -170,11 +170,17 @@ def open_api(folder: Path) -> Iterator["NbGraderAPI"]:
         warnings.simplefilter("ignore", FutureWarning)
         from nbgrader.apps import NbGraderAPI
         from sqlalchemy.exc import SAWarning
-        from traitlets.config import PyFileConfigLoader
+        from traitlets.config import Config, PyFileConfigLoader
 
         warnings.simplefilter("ignore", SAWarning)
         loader = PyFileConfigLoader("nbgrader_config.py", path=str(folder))
-        yield NbGraderAPI(config=loader.load_config())
+        has_config = (folder / "nbgrader_config.py").is_file()
+        config = loader.load_config() if has_config else Config()
+        if (
+            "root" not in config.CourseDirectory
+        ):  # another course's: here, not where we are
+            config.CourseDirectory.root = str(folder)
+        yield NbGraderAPI(config=config)
 
 
 def _existing(folder: Path) -> Classroom | None:

@@ -95,17 +95,18 @@ letters, digits, `.`, `_`, `@` and `-`. From the exchange: `nbgrader collect {fi
 
 ## Grade
 ```
-autograder grade .        # each submission on its own: one bad file stops nobody
+autograder grade .        # what is new or changed; each submission in a sandbox
 autograder feedback .     # a page for each student, below feedback/
-autograder export .       # grades.csv; who was not graded has no score, not 0
+autograder report .       # report.html: the class, its exercises, its mistakes
+autograder export .       # export/*.csv; who was not graded has no score, not 0
 ```
 
-Or with nbgrader alone: `nbgrader autograde {first}`, `nbgrader generate_feedback {first}`,
-`nbgrader export`. Start `jupyter lab` in this folder and choose *Nbgrader > Formgrader* to
-read and comment on the work, and to grade by hand.
+Start `jupyter lab` in this folder and choose *Nbgrader > Formgrader* to read and comment on
+the work, and to grade by hand; then `autograder export .` again.
 
-Grading runs the students' code on this machine, with your rights. Grade the work of people
-whom you trust, or in an account or a virtual machine that holds nothing else.
+`nbgrader autograde {first}`, `nbgrader generate_feedback {first}` and `nbgrader export` work
+on this folder too, but run the students' code on this machine with your rights: only for
+the work of people whom you trust.
 
 ## Afterwards
 Run `course classroom` on this folder again to bring the lessons up to date. It keeps

@@ -11,14 +11,18 @@ wrong answers that people write. What each submission was made to be is noted be
     skeleton      handed in as it was handed out
     scratch       all right, below a cell of the student's own that raises
     crash         one answer raises before it defines anything
-    dead kernel   one answer ends the process: no verdict on anything
-    truncated, empty, missing    no notebook that can be read
+    dead kernel   one answer ends the process: it costs that exercise only
+    endless       one function never ends: it costs that exercise only
+    doubled       all right, and a check stands there twice
+    edited check  nothing answered, and every check replaced by `pass`
+    truncated, empty, missing, link    no notebook that can be read
 
 An exercise that builds on a failed one is left as the skeleton: its points are then
 known without running anything.
 """
 
 import ast
+import copy
 import json
 import shutil
 import symtable
@@ -36,19 +40,20 @@ from course.errors import ClassroomError
 from course.lesson import Exercise, Lesson
 
 NOTES = "demo.json"
-SMALLEST = 16
+SMALLEST = 20
 STUDENT = "student-"
 KINDS = (
     *("right", "rewritten", "partly", "misconceived", "misconceived", "misconceived"),
     *("misconceived", "skeleton", "right", "rewritten", "scratch", "crash"),
-    *("dead kernel", "truncated", "empty", "missing"),
+    *("dead kernel", "endless", "doubled", "edited check"),
+    *("truncated", "empty", "missing", "link"),
 )
 MORE_KINDS = ("misconceived", "partly", "rewritten", "right")
 BROKEN = {
-    "dead kernel": "the kernel died",
-    "truncated": "not a complete notebook",
+    "truncated": "not JSON",
     "empty": "is empty",
     "missing": "there is no",
+    "link": "symbolic link",
 }
 
 
@@ -84,7 +89,7 @@ def make_submissions(
 
     Args:
         classroom: one whose `submitted` is empty, or holds an earlier demonstration.
-        size: the number of submissions, at least 16; each student hands in one lesson.
+        size: the number of submissions, at least 20; each student hands in one lesson.
         seed: chooses the answers, where there are several.
 
     Raises:
@@ -161,7 +166,7 @@ def _make(room: Classroom, lesson: Lesson, student: str, kind: str, turn: int) -
     folder = room.path("submitted", student, lesson.name)
     folder.mkdir(parents=True)
     answers = _choose(lesson, kind, turn)
-    text = _notebook_text(room, lesson, answers, with_scratch=kind == "scratch")
+    text = _notebook_text(room, lesson, answers, kind)
     _hand_in(folder, lesson.name, kind, text)
     if kind in BROKEN:
         return Made(student, lesson.name, kind, None, reason=BROKEN[kind])
@@ -180,6 +185,8 @@ def _hand_in(folder: Path, name: str, kind: str, text: str) -> None:
         (folder / "notes.txt").write_text("The upload failed.\n", encoding="utf-8")
     elif kind == "empty":
         path.write_bytes(b"")
+    elif kind == "link":
+        path.symlink_to(Path("..", "..", "..", "source", name, path.name))
     elif kind == "truncated":
         path.write_bytes(text.encode()[: len(text) // 2])
     else:
@@ -238,7 +245,22 @@ def _crash(lesson: Lesson, exercise: Exercise, turn: int) -> _Answer:
 def _dead_kernel(lesson: Lesson, exercise: Exercise, turn: int) -> _Answer:
     if exercise is not _asked(lesson)[-1]:
         return _right(lesson, exercise, turn)
-    return _Answer(f"import os\n\nos._exit(1)\n{exercise.solution}")
+    return _Answer(f"import os\n\nos._exit(1)\n{exercise.solution}", says=("ended",))
+
+
+def _endless(lesson: Lesson, exercise: Exercise, turn: int) -> _Answer:
+    """Return an answer whose last function does not come back."""
+    functions = [it for it in _asked(lesson) if _functions(it)]
+    if not functions or exercise is not functions[-1]:
+        return _right(lesson, exercise, turn)
+    loop = f"def {_functions(exercise)[-1]}(*_, **__):\n    while True:\n        pass"
+    return _Answer(f"{exercise.solution}\n\n\n{loop}", says=("did not end within",))
+
+
+def _functions(exercise: Exercise) -> list[str]:
+    """Return the names of the functions that the solution defines."""
+    body = ast.parse(exercise.solution).body
+    return [it.name for it in body if isinstance(it, ast.FunctionDef)]
 
 
 _PICKS: dict[str, Callable[[Lesson, Exercise, int], _Answer]] = {
@@ -248,6 +270,8 @@ _PICKS: dict[str, Callable[[Lesson, Exercise, int], _Answer]] = {
     "skeleton": _skeleton,
     "crash": _crash,
     "dead kernel": _dead_kernel,
+    "endless": _endless,
+    "edited check": _skeleton,
 }
 
 
@@ -258,7 +282,7 @@ def _asked(lesson: Lesson) -> list[Exercise]:
 
 
 def _notebook_text(
-    room: Classroom, lesson: Lesson, answers: dict[str, _Answer], *, with_scratch: bool
+    room: Classroom, lesson: Lesson, answers: dict[str, _Answer], kind: str
 ) -> str:
     """Return the students' notebook with the answers in it, as a student's file."""
     path = room.path("release", "", lesson.name) / f"{lesson.name}.ipynb"
@@ -267,8 +291,16 @@ def _notebook_text(
     for cell in notebook.cells:
         grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
         cell.source = sources.get(grade_id, cell.source)
-    if with_scratch:
+    checks = [
+        it for it in notebook.cells if it.metadata.get("nbgrader", {}).get("grade")
+    ]
+    if kind == "scratch":
         notebook.cells.insert(0, _scratch())
+    elif kind == "doubled":
+        notebook.cells.append(copy.deepcopy(checks[0]))
+        notebook.cells[-1]["id"] = "doubled"
+    for cell in checks if kind == "edited check" else ():
+        cell.source = "pass"
     return str(nbformat.writes(notebook)) + "\n"
 
 

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 PARENT = """
-import os, socket, signal, sys
+import ctypes, os, resource, socket, signal, sys
 from autograder import student
+PR_SET_PDEATHSIG = 1
 config = {"preload": %r}
 student.prefork(config)
 control = socket.socket(fileno=int(sys.argv[1]))
@@ -20,6 +21,9 @@ while True:
     if not message:
         break
     if os.fork() == 0:
+        # No sandbox ends one that loops: its limit does, or the end of its parent.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
         control.close()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         null = os.open(os.devnull, os.O_RDWR)

@@ -1,14 +1,15 @@
 """The demonstration's class is made to be worth known points, and gets them."""
 
-import dataclasses
 import json
 import shutil
 
 import pytest
+import verdict_tools as tools
 from class_tools import NAME, only_the_example
 
-from autograder import demo, gradebook
-from autograder.gradebook import Result, Verdict
+from autograder import demo
+from autograder.grading import Report
+from autograder.journal import Row
 from course import lesson
 from course.classroom import open_classroom
 from course.demo_class import Made, dependencies, make_submissions
@@ -97,15 +98,15 @@ def test_the_same_seed_makes_the_same_class(room):
 
 
 def test_what_each_was_made_to_be_is_noted(room):
-    made = make_submissions(room, size=20)
+    made = make_submissions(room, size=24)
     notes = json.loads((room.folder / "demo.json").read_text())
     assert [it["kind"] for it in notes] == [it.kind for it in made]
-    assert len({it.student for it in made}) == 20
+    assert len({it.student for it in made}) == 24
     assert {"right", "rewritten", "skeleton", "dead kernel"} <= {it.kind for it in made}
 
 
 def test_a_small_class_is_refused(room):
-    with pytest.raises(ClassroomError, match="ask for 16 or more"):
+    with pytest.raises(ClassroomError, match="ask for 20 or more"):
         make_submissions(room, size=3)
 
 
@@ -117,51 +118,52 @@ def test_real_work_is_not_overwritten(room):
     assert list(work.parent.parent.iterdir()) == [work.parent]
 
 
-MADE = Made("s", "z1", "misconceived", {"c": 0.0}, {"c": ("normalise",)})
-GOT = Result("s", "z1", "graded", "", (Verdict("c", 0.0, 2.0, "Normalise!"),), 2.0, 1.0)
-BROKEN = Made("s", "z1", "empty", None, reason="is empty")
-FAILED = Result("s", "z1", "failed", "z1.ipynb is empty", (), 2.0, 1.0)
+MADE = Made("s", NAME, "misconceived", {tools.SOFTMAX: 0.0}, {tools.SOFTMAX: ("Sum",)})
+GOT = tools.failed("The sum is not 1")
+BROKEN = Made("s", NAME, "empty", None, reason="is empty")
+REFUSED = tools.refused("the file is empty")
 
 
-@pytest.mark.parametrize(("made", "got"), [(MADE, GOT), (BROKEN, FAILED)])
+def said(made, verdict, student="s"):
+    report = Report((Row(NAME, student, "k", verdict),), 1, 0)
+    return list(demo.differences([made], report))
+
+
+@pytest.mark.parametrize(("made", "got"), [(MADE, GOT), (BROKEN, REFUSED)])
 def test_what_was_made_to_be_is_no_difference(made, got):
-    assert list(demo.differences([made], [got])) == []
+    assert said(made, got) == []
 
 
 @pytest.mark.parametrize(
     ("made", "got", "words"),
     [
-        (MADE, FAILED, "failed"),
+        (MADE, REFUSED, "no verdict: the file is empty"),
+        (MADE, None, "not graded at all"),
         (BROKEN, GOT, "must fail"),
-        (BROKEN, dataclasses.replace(FAILED, reason="?"), "must fail"),
-        (
-            MADE,
-            dataclasses.replace(GOT, verdicts=(Verdict("c", 2.0, 2.0, ""),)),
-            "got 2, not 0",
-        ),
-        (
-            MADE,
-            dataclasses.replace(GOT, verdicts=(Verdict("c", 0.0, 2.0, "no"),)),
-            "does not say 'normalise'",
-        ),
-        (MADE, dataclasses.replace(GOT, verdicts=()), "no verdict"),
-        (MADE, dataclasses.replace(GOT, student="t"), "not graded at all"),
+        (BROKEN, tools.refused("?"), "must fail"),
+        (MADE, tools.verdict(tools.exercise()), "got 2, not 0"),
+        (MADE, tools.failed("no"), "does not say 'Sum'"),
+        (MADE, tools.verdict(), "no verdict"),
     ],
 )
 def test_each_difference_is_named(made, got, words):
-    assert any(words in line for line in demo.differences([made], [got]))
+    assert any(words in line for line in said(made, got))
+
+
+def test_who_is_not_of_the_class_is_named():
+    assert "t (z1_example) is not of the class" in said(MADE, GOT, "t")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_can_hold_untrusted_work")
 def test_the_demonstration_runs_and_agrees_with_itself(tmp_path, capsys):
-    """The whole path: classroom, class, grading, feedback, export, comparison."""
-    assert demo.run(tmp_path / "demo", size=16, seed=1, lessons=None) == 0
+    """The whole path: classroom, class, grading, feedback, report, export, comparison."""
+    place = tmp_path / "demo"
+    assert demo.run_demo(place, size=20, seed=1, lessons=None) == 0
     shown = capsys.readouterr().out
-    assert "All 16 got what they were made to get" in shown
+    assert "All 20 got what they were made to get" in shown
     assert "forgot to normalise" in " ".join(shown.replace("│", " ").split())
-    assert (tmp_path / "demo" / "grades.csv").exists()
-    assert len(list((tmp_path / "demo" / "feedback").glob("*/*/*.html"))) == 16
-    again = make_submissions(open_classroom(tmp_path / "demo"), size=17)
-    assert len(gradebook.results_of(open_classroom(tmp_path / "demo"))) == 16
-    assert len(again) == 17
-    assert gradebook.NOTES in {it.name for it in (tmp_path / "demo").iterdir()}
+    assert (place / "export" / "grades.csv").exists()
+    assert (place / "report.html").exists()
+    assert len(list((place / "feedback").glob("*/*/*.html"))) == 20
+    assert not list((place / "source").glob("*/*.part"))

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(autouse=True)
 def _workers_find_the_fake_grader(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    monkeypatch.setenv("PYTHONPATH", f"{HERE}{os.pathsep}{HERE.parent}")
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ import pytest
 from class_tools import NAME, cell_of, hand_in, solve
 from nbgrader.api import Gradebook
 
-from autograder.probe import Mode, probe
-from autograder.run import grade_classroom
+from autograder.run import How, grade_classroom
 from course.classroom import open_classroom
 from course.errors import ClassroomError
 
@@ -27,13 +26,6 @@ def answer(source):
     return change
 
 
-@pytest.fixture(scope="module")
-def _can_hold_untrusted_work():
-    found = probe()
-    if found.mode not in (Mode.NESTED, Mode.FLAT):
-        pytest.skip("; ".join(found.reasons))
-
-
 @pytest.mark.usefixtures("_can_hold_untrusted_work")
 def test_a_class_is_graded_in_sandboxes(room, example_lesson):
     hand_in(room, "ann", change=solve(example_lesson))
@@ -41,7 +33,7 @@ def test_a_class_is_graded_in_sandboxes(room, example_lesson):
     hand_in(room, "eve").write_text("{")
     spy = f"open({str(room.folder / 'stolen')!r}, 'w').write('x')"
     hand_in(room, "spy", change=answer(spy))
-    report = grade_classroom(room.folder, lesson="z1", workers=2, progress=False)
+    report = grade_classroom(room.folder, How(workers=2), lesson="z1", progress=False)
     rows = {it.student: it.verdict for it in report.rows}
     most = sum(it.points for it in example_lesson.exercises)
     assert rows["ann"].points == rows["ann"].max_points == most
@@ -51,7 +43,7 @@ def test_a_class_is_graded_in_sandboxes(room, example_lesson):
     with Gradebook(f"sqlite:///{room.gradebook}", room.course_id) as book:
         assert book.find_submission(NAME, "ann").score == most
         assert book.find_submission(NAME, "eve").needs_manual_grade
-    again = grade_classroom(room.folder, workers=1, progress=False)
+    again = grade_classroom(room.folder, How(workers=1), progress=False)
     assert (again.judged, again.kept) == (0, 4)
     assert again.rows == report.rows
 
@@ -63,4 +55,4 @@ def test_a_lesson_that_the_classroom_lacks_is_named(room):
 
 def test_no_worker_is_no_number_of_workers(room):
     with pytest.raises(ClassroomError, match="1 or more"):
-        grade_classroom(room.folder, workers=0)
+        grade_classroom(room.folder, How(workers=0))
