@@ -6,6 +6,7 @@ each submission, and `attack_tools` says how it is read.
 
 import json
 import os
+import re
 from dataclasses import dataclass
 
 import attack_tools as tools
@@ -199,3 +200,15 @@ def test_nothing_runs_in_the_pages(graded, pages):
             assert found["strange"] == [], name
             events.clear()
         browser.close()
+
+
+def test_the_page_of_the_suite_lists_exactly_its_files():
+    text = (tools.ROOT / "docs" / "attacks.md").read_text()
+    listed = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| ([\w ]+) \| (.+) \|$", text, re.MULTILINE
+    )
+    assert sorted(it[0] for it in listed) == sorted(SUITE)
+    for name, _, ours, theirs in listed:
+        assert ours == " or ".join(SUITE[name].expect).replace("_", " "), name
+        assert theirs.startswith("not run: ") is not SUITE[name].harmless, name
+    assert f"{len(SUITE)} attacks on Crossroads" in text

@@ -1,0 +1,93 @@
+"""The grader's figures against `nbgrader autograde`'s, in one run, as a Markdown table.
+
+    python benchmarks/bench_grading.py [--submissions 20] [--peers 5] [--size 200]
+
+Three lessons: numpy; numpy with figures; PyTorch and transformers. For each: CPU and wall
+time per submission on both sides, memory of a student's process that no other shares,
+start of the zygotes. Then a class of SIZE submissions to M1, graded with
+one worker and with two. Takes about ten minutes on an idle machine, which it should be:
+CPU ratios bear others' work, throughput does not.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bench_engine
+import bench_kills
+
+from autograder.probe import probe
+from autograder.run import grade_classroom
+from course import lesson as library
+from course.classroom import make_classroom
+
+EXAMPLE = Path(__file__).parents[1] / "tests" / "data" / "z1_example.py"
+BARS = {"z1": ("numpy", 30), "m1": ("figures", 15), "a4": ("torch", 50)}
+CLASS = "m1"
+
+
+def row(name: str, args: argparse.Namespace) -> str:
+    """Return the table's line of one lesson."""
+    what, bar = BARS[name]
+    named = (it for it in library.lesson_paths() if it.name.startswith(f"{name}_"))
+    path = next(named, EXAMPLE)
+    mine = bench_engine.ours(path, args.submissions, args.mode)
+    other = bench_engine.peer(path, args.peers)
+    cpu = other["cpu_ms"] / float(str(mine["cpu_ms"]))
+    wall = other["wall_ms"] / float(str(mine["wall_ms"]))
+    return (
+        f"| {name} ({what}) | {mine['cpu_ms']} | {other['cpu_ms']} | "
+        f"1/{cpu:.0f} (bar 1/{bar}) | {mine['wall_ms']} | {other['wall_ms']} | "
+        f"1/{wall:.0f} | {mine['private_mb']} | {mine['start_s']} | {mine['points']} |"
+    )
+
+
+def throughput(size: int) -> str:
+    """Return what one worker and two make of a class, submissions per minute."""
+    rates = []
+    with tempfile.TemporaryDirectory() as name:
+        room = make_classroom(Path(name) / "class", lessons=[CLASS], hidden_seed=5)
+        bench_kills.hand_in(room, CLASS, size)
+        for workers in (1, 2):
+            copy = Path(shutil.copytree(room.folder, Path(name) / f"with{workers}"))
+            start = time.perf_counter()
+            report = grade_classroom(copy, workers=workers, progress=False)
+            seconds = time.perf_counter() - start
+            rates.append(60 * size / seconds)
+            if report.judged != size:
+                raise SystemExit(f"{report.judged} of {size} judged")
+    one, two = rates
+    text = f"{size} submissions to {CLASS}, start and gradebook included: {one:.0f} "
+    text += f"a minute with one worker, {two:.0f} with two: {two / one:.2f} times "
+    return text + "(bar 1.7)."
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--submissions", type=int, default=20)
+    parser.add_argument("--peers", type=int, default=5)
+    parser.add_argument("--size", type=int, default=200)
+    parser.add_argument("--lessons", nargs="*", default=list(BARS))
+    args = parser.parse_args()
+    args.mode = probe().require()
+    load = ", ".join(f"{it:.1f}" for it in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load {load}, mode {args.mode}\n")
+    print("| lesson | CPU ms | nbgrader | ratio | wall ms | nbgrader | ratio ", end="")
+    print("| private MB | start s | points |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for name in args.lessons:
+        print(row(name, args), flush=True)
+    if args.size:
+        print()
+        print(throughput(args.size))
+
+
+if __name__ == "__main__":
+    main()
