@@ -1,0 +1,155 @@
+"""M5's numbers: those worked by hand, its bars, and two libraries as oracles."""
+
+import contextlib
+import io
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+
+from course import bank, fraud, lesson
+
+LESSON = lesson.load("m5")
+PROSE = " ".join(
+    " ".join(cell.source.split()) for cell in LESSON.cells if cell.role == "markdown"
+)
+
+
+def run_lesson(*, demos):
+    """Run the solved lesson's cells without its checks; return its names."""
+    names = {"__name__": "__main__"}
+    roles = {"setup", "code", "exercise"} | ({"demo"} if demos else set())
+    with (
+        warnings.catch_warnings(),
+        mpl.rc_context({"backend": "agg"}),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")  # agg says that it cannot show a figure
+        for cell in LESSON.cells:
+            if cell.role in roles:
+                bank.run(cell.source, names, f"<m5:{cell.line}>")
+    return names
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """The names of the lesson without its demonstrations."""
+    return run_lesson(demos=False)
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """The names after all demonstrations."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NBGRADER_EXECUTION", "1")  # no log: this is before `_own_home`
+        return run_lesson(demos=True)
+
+
+def test_the_six_payments_are_those_worked_by_hand(plain):
+    b, gain = plain["best_split"](plain["xb6"], plain["g6"], plain["h6"], 1.0)
+    assert b == 1
+    assert f"={gain:.3f}$" in PROSE
+    left, right = slice(0, 4), slice(4, 6)
+    said = [plain["leaf"](plain["g6"][s], plain["h6"][s], 1.0) for s in (left, right)]
+    assert said[0] == -1
+    assert f"= {said[1]:.3f}$" in PROSE
+    assert plain["edges"](np.arange(1.0, 9), 4).tolist() == [2.75, 4.5, 6.25]
+
+
+@pytest.fixture(scope="module")
+def small():
+    """300 rows of bin numbers and labels that depend on two columns together."""
+    rng = np.random.default_rng(3)
+    Xb = rng.integers(0, 20, (300, 4))
+    odds = -2 + 3 * ((Xb[:, 0] > 9) & (Xb[:, 1] > 12)) + 0.05 * Xb[:, 2]
+    return Xb, (rng.random(300) < 1 / (1 + np.exp(-odds))).astype(float)
+
+
+def test_boosting_is_scikit_learns_tree_for_tree(plain, small):
+    Xb, y = small
+    start, trees = plain["boost"](Xb, y, 12, 0.3, 3, 1.0)
+    model = HistGradientBoostingClassifier(
+        max_iter=12,
+        learning_rate=0.3,
+        max_depth=3,
+        max_leaf_nodes=None,
+        min_samples_leaf=1,
+        l2_regularization=1.0,
+        early_stopping=False,
+    ).fit(Xb, y)
+    F = start + 0.3 * sum(plain["walk"](t, Xb) for t in trees)
+    np.testing.assert_allclose(F, model.decision_function(Xb), atol=1e-4)
+
+
+def test_the_mean_probability_of_a_boosted_model_stays_at_the_share(plain, small):
+    Xb, y = small
+    start, trees = plain["boost"](Xb, y, 12, 0.3, 3, 1.0)
+    assert plain["sigmoid"](start) == pytest.approx(y.mean())
+    F = start + 0.3 * sum(plain["walk"](t, Xb) for t in trees)
+    assert plain["sigmoid"](F).mean() == pytest.approx(y.mean(), abs=0.02)
+
+
+def aps_of_town(plain, seed):
+    """AP of the line and, with scikit-learn on the lesson's bins, of both edges."""
+    p = fraud.simulate(seed)
+    X, y, day = fraud.features(p), p.fraud, p.day
+    train, test = (day >= 14) & (day < 28), day >= 42
+    mu, sd = X[train].mean(axis=0), X[train].std(axis=0)
+    line = LogisticRegression(max_iter=500).fit((X[train] - mu) / sd, y[train])
+    scores = [line.decision_function((X[test] - mu) / sd)]
+    for edges in (plain["edges"], plain["tail_edges"]):
+        cuts = [edges(x, 32) for x in X[train].T]
+        model = HistGradientBoostingClassifier(
+            max_iter=30, learning_rate=0.2, max_depth=4, early_stopping=False
+        ).fit(plain["binned"](X[train], cuts), y[train])
+        scores.append(model.decision_function(plain["binned"](X[test], cuts)))
+    return [average_precision_score(y[test], s) for s in scores]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_quantile_bins_are_last_in_other_towns_too(plain, seed):
+    line, quantiles, tail = aps_of_town(plain, seed)
+    assert quantiles < min(line, tail) - 0.02
+    assert abs(line - tail) < 0.05  # "the line is sometimes part of it"
+
+
+@pytest.mark.slow
+@pytest.mark.models
+def test_the_bars_of_the_lesson_hold(shown):
+    ap = shown["ap"]
+    assert shown["gap"] < -0.02  # the prediction's surprise
+    assert ap["your trees, into the tail"] >= 0.58
+    assert ap["your trees, into the tail"] > ap["line"] + 0.02
+    library = max(ap["scikit-learn"], ap["LightGBM"])
+    assert ap["your trees, into the tail"] > library - 0.02
+
+
+@pytest.mark.slow
+@pytest.mark.models
+def test_the_text_is_right_about_the_last_bins(shown):
+    assert 150 < shown["equal_edges"][shown["AMOUNT"]][-1] < 200
+    assert 1800 < shown["X_train"][:, 0].max() < 2000  # "to nearly 2,000"
+    assert len(shown["equal_edges"][shown["RISK"]]) == 3
+    assert shown["equal_edges"][shown["RISK"]][-1] < 0.25
+    assert shown["share_lost"] > 0.9
+    for share in shown["shares"].values():
+        assert share[-1] > 4 * share[0]
+    assert shown["y_test"].sum() == pytest.approx(600, abs=30)
+    crowded = shown["in_last"].mean(axis=1) > 0.1
+    names = {n for n, c in zip(fraud.FEATURES, crowded, strict=True) if c}
+    assert names == {"customer_count_30d", "terminal_count_30d"}
+
+
+@pytest.mark.slow
+@pytest.mark.models
+def test_on_the_real_cards_the_trees_are_near_their_libraries(shown):
+    ap = shown["ap_real"]
+    assert ap["yours"] >= 0.65
+    assert ap["yours"] > max(ap["scikit-learn"], ap["LightGBM"]) - 0.05
+    assert ap["line"] > ap["yours"] - 0.05  # "the order may surprise you again"
+    assert 1 / shown["n_end"] > 0.01  # each fraud is worth more than a point
+    assert f"{len(shown['y_real']):,} payments after" in PROSE
