@@ -11,6 +11,7 @@
     │   └── ModelUnavailable no answer: time-out, or 429/5xx after all retries
     ├── ServerError          `course serve` cannot start or stop its server
     ├── SandboxError         untrusted code cannot be run safely on this machine
+    ├── ShopError            the shop's tools cannot do what was asked, and say why
     ├── ClassroomError       a classroom folder cannot be made or graded
     └── CheckFailed          an exercise's check found a mistake (also AssertionError)
 
@@ -61,6 +62,10 @@ class ModelUnavailable(ModelError):
 
 class ServerError(CrossroadsError):
     """The local model server cannot be started or stopped."""
+
+
+class ShopError(CrossroadsError):
+    """The shop cannot do what was asked; the message may be shown to a customer."""
 
 
 class SandboxError(CrossroadsError):
