@@ -93,11 +93,16 @@ def test_the_mean_probability_of_a_boosted_model_stays_at_the_share(plain, small
     assert plain["sigmoid"](F).mean() == pytest.approx(y.mean(), abs=0.02)
 
 
+def town(seed):
+    """A town's features, labels, and the rows for training and testing."""
+    p = fraud.simulate(seed)
+    train = (p.day >= 14) & (p.day < 28)
+    return fraud.features(p), p.fraud, train, p.day >= 42
+
+
 def aps_of_town(plain, seed):
     """AP of the line and, with scikit-learn on the lesson's bins, of both edges."""
-    p = fraud.simulate(seed)
-    X, y, day = fraud.features(p), p.fraud, p.day
-    train, test = (day >= 14) & (day < 28), day >= 42
+    X, y, train, test = town(seed)
     mu, sd = X[train].mean(axis=0), X[train].std(axis=0)
     line = LogisticRegression(max_iter=500).fit((X[train] - mu) / sd, y[train])
     scores = [line.decision_function((X[test] - mu) / sd)]
@@ -115,6 +120,31 @@ def test_quantile_bins_are_last_in_other_towns_too(plain, seed):
     line, quantiles, tail = aps_of_town(plain, seed)
     assert quantiles < min(line, tail) - 0.02
     assert abs(line - tail) < 0.05  # "the line is sometimes part of it"
+
+
+def test_no_knob_brings_back_what_the_bins_threw_away(plain):
+    X, y, train, test = town(0)
+
+    def ap(bins, **knobs):
+        cuts = [plain["edges"](x, bins) for x in X[train].T]
+        wanted = {"max_iter": 60, "learning_rate": 0.2, "max_depth": 4} | knobs
+        model = HistGradientBoostingClassifier(
+            max_leaf_nodes=None,
+            min_samples_leaf=1,
+            l2_regularization=1.0,
+            early_stopping=False,
+            **wanted,
+        ).fit(plain["binned"](X[train], cuts), y[train])
+        scores = model.decision_function(plain["binned"](X[test], cuts))
+        return average_precision_score(y[test], scores)
+
+    assert "200 trees without early stopping give 0.45, depth 8 gives 0.45" in PROSE
+    assert ap(32, max_iter=200) == pytest.approx(0.45, abs=0.01)
+    assert ap(32, max_depth=8, max_iter=14) == pytest.approx(0.45, abs=0.01)
+    slow = ap(32, max_iter=203, learning_rate=0.05)
+    assert "240 trees 0.53" in PROSE
+    assert slow == pytest.approx(0.53, abs=0.01)
+    assert ap(255, max_iter=50) > 0.57  # "most of the loss is made good"
 
 
 @pytest.mark.slow
