@@ -777,7 +777,7 @@ def inject(shapes, names, r):
 # like upset customers is not the task.
 #
 # Texts in a batch have different lengths, so shorter ones are filled up at the **right** with
-# a padding token. Four arrays' worth of mistakes wait here:
+# a padding token. Four mistakes wait here:
 #
 # - **Loss on the prompt:** the few answers drown in a sea of message tokens.
 # - **Reading the pad's logits:** "the last column" is not the last token of a shorter text.
