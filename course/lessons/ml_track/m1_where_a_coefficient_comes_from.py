@@ -2049,12 +2049,14 @@ print(f"bedrooms, beside the other ten columns: {beside}")
 #
 # What you just did is what a machine-learning engineer does in the first days
 # of most projects: choose the target and its scale, set a test set aside, fit
-# the simplest model that could work, check the code against an independent
-# one, and find out how much of the score is luck. The hours go into the data's
-# five odd houses and into one silent `(N, N)`, not into the formula. If you
-# liked that a number was *exactly* what the derivation said, to ten digits,
-# this half of the course has more of it. If you missed talking to something
-# that answers, look at A1.
+# the simplest model that could work, check the code against an independent one,
+# and find out how much of the score is luck. The hours go into the data's five
+# odd houses and into one silent `(N, N)`, not into the formula. (The formula
+# lasts, though: "prediction minus truth, on each column" is the gradient of the
+# fraud model on day 2 and of the network's last layer on day 3.) If you liked
+# that a number was *exactly* what the derivation said, to ten digits, this half
+# of the course has more of it. If you missed talking to something that answers,
+# look at A1.
 #
 # ## Further reading
 #

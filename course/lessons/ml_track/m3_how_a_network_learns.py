@@ -10,7 +10,7 @@
 # ---
 
 # %% [markdown]
-# # How does a network learn?
+# # M3 · How does a network learn?
 #
 # Day 3, the machine-learning engineer's half. Parcels come back to the shop
 # *Lampa* with an order number written by hand on the slip. You are asked for a
@@ -1406,7 +1406,9 @@ print("backward once more, and it is  ", x.grad, "(grad adds up: [4, 4])")
 #
 # $$\frac{\partial \ell}{\partial z_k} = p_k - [k = y]:$$
 #
-# what the network said minus what was true. The loss of a batch is the
+# what the network said minus what was true. With two classes it is the $p - y$
+# of day 2, and the residual $\hat y - y$ of day 1 has the same form: whoever
+# has derived one of them has derived all three. The loss of a batch is the
 # **mean** over its $B$ images, $L = \frac1B \sum_i \ell_i$, therefore
 #
 # $$\frac{\partial L}{\partial z_{ik}} = \frac{p_{ik} - [k = y_i]}{B} .$$
@@ -1766,9 +1768,9 @@ print(f"relative difference to PyTorch's gradients: {torch_error:.1e}")
 # All weights 0 is a fair start for a line. For a network it is the end. If two
 # hidden units have equal weights, those that come in and those that go out,
 # they compute equal values; then they get equal gradients; so they stay equal
-# for ever. Sixty-four units that are identical are one unit. The start must be **random**, to tell them apart. (If
-# all weights are 0, it is worse still: the hidden values are 0, and so are the
-# gradients of every matrix.)
+# for ever. Sixty-four units that are identical are one unit. The start must be
+# **random**, to tell them apart. (If all weights are 0, it is worse still: the
+# hidden values are 0, and so are the gradients of every matrix.)
 #
 # How large? Follow the size of the signal through one layer,
 # $z_j = \sum_{i=1}^{n} x_i w_{ij}$, with $n$ inputs (the *fan-in*). Let the
@@ -3057,12 +3059,13 @@ print(f"wrong and more than 90% sure: {certain[missed].sum()} of {len(missed)}")
 #
 # You wrote a small PyTorch: the graph, the local rules, the walk back, the
 # training loop. In the job you will hardly ever write one again. You will do
-# what you just did when the loss stops being a number at step 300, when it
-# does not move at all, when a layer of your own needs a backward pass (the
-# first thing to do is the figure of section 5; PyTorch calls it `gradcheck`),
-# or when somebody sums gradients over several batches on purpose, to act as if
-# the batch were larger. Then the question is always the one of today: which
-# shape, which size, which sign, and has it been added or overwritten?
+# what you just did when the loss stops being a number at step 300, when it does
+# not move at all, when a layer of your own needs a backward pass, as
+# convolution will on day 6 (the first thing to do is the figure of section 5;
+# PyTorch calls it `gradcheck`), or when somebody sums gradients over several
+# batches on purpose, to act as if the batch were larger. Then the question is
+# always the one of today: which shape, which size, which sign, and has it been
+# added or overwritten?
 #
 # Be honest about the gain, too. The hidden layer bought about one image in a
 # hundred over a model with a single matrix. The craft lies in measuring that
@@ -3085,7 +3088,7 @@ print(f"wrong and more than 90% sure: {certain[missed].sum()} of {len(missed)}")
 # - I. Goodfellow, Y. Bengio, A. Courville, *Deep Learning* (2016), chapters 6
 #   and 8.
 #
-# **Would you do this again tomorrow?** 1 (never) to 5 (gladly):
+# ## Would you do this again tomorrow?
 
 # %%
 again("m3", 0)
