@@ -1659,10 +1659,10 @@ print(f"against the winner: {delta:+.3f}, p = {p:.4f}")
 
 # %% [markdown]
 # A tie: with 80 examples the simple average of vectors is not better than the chat model with
-# eight, and the test cannot tell them apart. It answers in a hundredth of the time, though. With a
-# trained classifier on top the embedder pulls ahead (A6 and F1 measure it). So the honest answer to
-# the support desk is: if nobody has labelled anything, a prompt is a start; once somebody has
-# labelled a few hundred messages, it is not the best tool any more.
+# eight, and the test cannot tell them apart. It answers in a fraction of the time, though. So the
+# honest answer to the support desk is: as long as nobody has labelled anything, a prompt is a
+# start. What happens when there are more labelled messages is a question of its own; A6 and F1
+# measure it.
 #
 # ## What this tells you about the job
 #
