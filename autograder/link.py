@@ -67,14 +67,24 @@ class Link:
         self._depth = 0
         self._told: list[str] = []
         self._fresh = True
+        self.strayed = ""  # the function that changed what the reference left alone
+        self.keeps_arguments = False  # changes in place are not merged
+        self._callee = ""
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
     # ------------------------------------------------------------ requests
 
-    def begin(self, seconds: float) -> None:
-        """Begin a check that may take so long; what earlier ones lent is void."""
+    def begin(self, seconds: float, *, keeps_arguments: bool = False) -> None:
+        """Begin a check that may take so long; what earlier ones lent is void.
+
+        Args:
+            seconds: wall time for the whole check.
+            keeps_arguments: what the student's functions change in place stays as it
+                was on this side.
+        """
         self._lender = Lender()
+        self.strayed, self.keeps_arguments = "", keeps_arguments
         self.refused, self.is_late = "", False
         self.deadline = time.monotonic() + seconds
         self._fresh = True
@@ -109,9 +119,13 @@ class Link:
             aliases,
             len(table),
         )
-        found = self._ask(question, table, seconds)
         facts = target.crossroads_
-        self.policy.note(facts.name or facts.classes[0], found, self)
+        outer, self._callee = self._callee, facts.name or facts.classes[0]
+        try:
+            found = self._ask(question, table, seconds)
+            self.policy.note(self._callee, found, self)
+        finally:
+            self._callee = outer
         return found
 
     def request(self, operation: str, *arguments: object) -> Any:
@@ -189,7 +203,9 @@ class Link:
         _, status, value, changes, printed = reply
         if type(printed) is not str or type(changes) is not list:
             raise wf.WireError("a reply of another form")
-        for change in changes:
+        if changes and not self.policy.may_change(self._callee):
+            self.strayed = self.strayed or self._callee
+        for change in changes if not self.keeps_arguments else ():
             wire_changes.merge_into(self._table, change)
         if printed:
             sys.stdout.write(printed)

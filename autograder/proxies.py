@@ -40,6 +40,9 @@ class Channel(Protocol):
         """Note that a handle is held no longer."""
 
 
+CHANGES = "(changes an argument)"  # among what a callee gave; no class has that name
+
+
 @dataclass
 class Policy:
     """What handles may do: by default what the reference's classes define.
@@ -47,7 +50,7 @@ class Policy:
     Attributes:
         operators: class name -> the special methods that the reference gives it.
         returns: callee -> "plain" and the class names that the reference's run gave
-            ("calibration"); None while that is being found out.
+            ("calibration"), and `CHANGES`; None while that is being found out.
         seen: the same, of this run.
     """
 
@@ -63,6 +66,13 @@ class Policy:
                 name, frozenset()
             )
         return found
+
+    def may_change(self, callee: str) -> bool:
+        """Whether the reference's function changed an argument in place, too."""
+        if self.returns is None:
+            self.seen.setdefault(callee, set()).add(CHANGES)
+            return True
+        return CHANGES in self.returns.get(callee, ())
 
     def note(self, callee: str, value: object, channel: Channel) -> None:
         """Hold a result to what the reference gave.

@@ -40,6 +40,7 @@ from autograder.student_errors import (
 from autograder.submission import Plan, Step
 from autograder.verdicts import MAX_TEXT, CellRun, ExerciseVerdict, Status
 from course import settings
+from course.errors import CheckFailed
 
 Emit = Callable[[dict[str, object]], None]
 NewStudent = Callable[[], socket.socket]
@@ -215,19 +216,19 @@ class _Session:
         if link is None:
             return not_graded(step, self.fault or self.ended)
         calls, printed = link.calls, _Printed()
-        outcome: BaseException | None = None
-        value: object = None
-        try:
-            with contextlib.redirect_stdout(printed), _cpu_limit(self.plan.check_s):
-                link.begin(self.plan.check_s)
-                if step.shared:
-                    value = self.judge_inside(step, link)
-                else:
-                    value = _execute(step, self.names)
-        except Exception as error:  # noqa: BLE001 - whatever the check raises
-            outcome = error
-        except (Abort, SystemExit) as error:
-            outcome = error
+        with contextlib.redirect_stdout(printed):
+            outcome, value = self.attempt(step, link)
+            if outcome is None and link.strayed and not step.shared:
+                # What the check worked out after the call may be worked out from
+                # what the answer wrote: it must pass with its own arguments, too.
+                name = link.strayed
+                outcome, value = self.attempt(step, link, keeps_arguments=True)
+                if isinstance(outcome, Exception):
+                    outcome = CheckFailed(
+                        f"{name} changes its argument in place, and is right only with "
+                        "what it wrote there. Work on a copy: the caller still needs "
+                        "its own."
+                    )
         verdict = verdict_of(step, link, outcome, value)
         stdout, lost = printed.taken()
         return replace(
@@ -238,6 +239,21 @@ class _Session:
             calls=link.calls - calls,
             shared=step.shared,
         )
+
+    def attempt(
+        self, step: Step, link: Link, *, keeps_arguments: bool = False
+    ) -> tuple[BaseException | None, object]:
+        """Run a check once; return (what it raised, what its last line gave)."""
+        try:
+            with _cpu_limit(self.plan.check_s):
+                link.begin(self.plan.check_s, keeps_arguments=keeps_arguments)
+                if step.shared:
+                    return None, self.judge_inside(step, link)
+                return None, _execute(step, self.names)
+        except Exception as error:  # noqa: BLE001 - whatever the check raises
+            return error, None
+        except (Abort, SystemExit) as error:
+            return error, None
 
     def with_lost(self, verdict: ExerciseVerdict) -> ExerciseVerdict:
         """Return a failure that says which cell above ended the process, if any."""

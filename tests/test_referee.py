@@ -563,3 +563,35 @@ def test_every_answer_of_a_lesson_is_judged_as_in_one_process(path, lesson_stude
             assert passed is (kind == "right"), (answer.line, verdict.message)
             assert not passed or verdict.points == exercise.points
             assert bank.unsaid(answer, verdict.message) == [], answer.line
+
+
+OWN_ANSWER = "import numpy as np\ndef f(z):\n    return np.exp(z) / np.exp(z).sum()"
+# Works out what it wants after the call, from the argument that it gave away.
+LATE_CHECK = (
+    "z = np.arange(4.0)\ngot = f(z)\n"
+    "assert np.allclose(got, np.exp(z) / np.exp(z).sum()), 'other shares'"
+)
+FLAT = "    return np.full(len(z), 1 / len(z))"
+
+
+def calibrated_says(students, answer):
+    setup = "import numpy as np"
+    asked = notebook([OWN_ANSWER], [LATE_CHECK], setup)
+    reference = submission.reference(asked, "t")
+    own, records = conduct(reference, submitted(asked), students.new)
+    assert own.exercises[0].status is Status.PASSED
+    given = submitted(notebook([answer], [LATE_CHECK], setup))
+    returns = {k: tuple(v) for k, v in records[-1]["returns"].items()}
+    return conduct(reference, given, students.new, returns=returns)[0].exercises[0]
+
+
+def test_an_argument_made_easy_gains_nothing(students):
+    said = calibrated_says(students, f"def f(z):\n    z[...] = 0\n{FLAT}")
+    assert (said.status, said.points) == (Status.FAILED, 0)
+    assert "changes its argument in place" in said.message
+
+
+def test_an_answer_that_is_right_may_change_its_argument(students):
+    right = "def f(z):\n    z -= z.max()\n    e = np.exp(z)\n    return e / e.sum()"
+    said = calibrated_says(students, right)
+    assert said.status is Status.PASSED, said.message
