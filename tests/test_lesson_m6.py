@@ -118,7 +118,7 @@ def test_the_networks_do_what_the_prose_says(shown):
     clean, moved = gaps["conv + global max"]
     assert clean >= 0.96
     assert moved >= 0.93
-    assert clean == moved, "equal, not nearly so"
+    assert abs(clean - moved) < 1 / 397 / 2, "equal, not nearly so"
     assert gaps["MLP"][0] > 0.95
     assert gaps["MLP"][1] < 0.5, "fewer than half"
     assert gaps["conv + flatten"][0] > 0.9

@@ -1964,6 +1964,7 @@ if SOURCE == "simulator":
     large = simulate(670, 2000, per_user=150, seed=1)
     data = large.user, large.item, large.stars, large.shape
     stamps = large.time
+    print("The text below speaks of MovieLens: here, numbers differ.")
 person, film, given, m_shape = data
 print(f"{SOURCE}: {len(given):,} ratings, {m_shape[0]} users x {m_shape[1]}")
 
@@ -2031,8 +2032,8 @@ else:
 # set eight times, to show you their shape. What you would report is what
 # `pick_lambda` returns, further down.)
 #
-# The second story is in the splits. By time everything is harder, and the gain
-# shrinks. With one date for everybody most people in the test set are new, the
+# The second story is in the splits. By time the best error is higher, and the
+# gain smaller. With one date for everybody most people in the test set are new, the
 # error is far larger, and the factors win **nothing** over two averages. All
 # three numbers are honest answers; the questions differ. Whoever shows you the
 # first has not lied, and your shop lives in the third.
@@ -2180,7 +2181,8 @@ plots.show(fig, f"{len(values)} users, nDCG@10: " + "; ".join(words) + ".")
 # ## Failure analysis
 #
 # Who is served badly? The test ratings of the split by time, sorted by how
-# often the item was rated in training, and two items to look at.
+# often the item was rated in training; then the films at both ends of the
+# strongest direction of taste.
 
 # %% demo
 errors_now = predict(model, person[test], film[test]) - given[test]
@@ -2215,8 +2217,8 @@ if titles is not None:
 # You derived a model, solved it exactly, and made it fast enough to fit in less
 # than a second. Then you spent as long on finding out whether it *matters*: the
 # split, the metric, the penalty, the simple opponent. That ratio is the job.
-# Most of your colleagues' recommenders will be beaten by a popularity list, and
-# it is your work to know before the customers do. If the point where a
+# A popularity list beats more recommenders than their makers know, and it is
+# your work to know before the customers do. If the point where a
 # celebrated method lost to two averages was the best moment of this lesson,
 # keep going on this side.
 #

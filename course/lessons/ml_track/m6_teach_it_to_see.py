@@ -1808,7 +1808,7 @@ else:
 # above, at work.
 #
 # Then the small print. The same network with `pad = 1` loses accuracy, although
-# nothing else changed: at the rim, windows are cut off, and training has used
+# nothing else changed: at the rim, windows are cut off, and training may use
 # the border as a ruler. (Islam et al. 2020 show that large networks read
 # absolute positions from zero padding; Kayhan & van Gemert 2020 take it away
 # with full convolutions.) Whoever checks "it ends with a global pooling" has
