@@ -16,7 +16,7 @@ import course.assistant_app
 from course import bank, lesson
 from course.assistant_app.brain import Brain, route
 from course.assistant_app.log import Log
-from course.assistant_app.parts import Parts, lint_ci
+from course.assistant_app.parts import MOST, Parts, lint_ci
 from course.assistant_app.service import Limits, make_app
 from course.errors import ModelUnavailable
 from course.llm import ScriptedModel
@@ -186,6 +186,13 @@ def test_an_answer_with_the_facts_numbers_stays_as_it_is(service):
     )
 
 
+def test_a_price_without_its_zeros_is_no_other_number(service):
+    chat = ScriptedModel(["The Heron wall lamp costs 198 euro."])
+    ask = {"message": "What does the LMP-1404 cost?"}
+    text = service(chat=chat).post("/v1/chat", json=ask).json()["answer"]
+    assert text == "The Heron wall lamp costs 198 euro."
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "status"),
     [({}, b"x" * 10_001, 413), ({"transfer-encoding": "chunked"}, iter([b"{}"]), 411)],
@@ -213,6 +220,9 @@ def test_words_decide_the_tool():
 def test_the_contract_is_published(service):
     paths = service().get("/openapi.json").json()["paths"]
     assert {"/v1/chat", "/v1/chat/stream", "/v1/complete", "/health"} <= paths.keys()
+    body = paths["/v1/chat"]["post"]["requestBody"]["content"]["application/json"]
+    assert body["schema"]["required"] == ["message"]
+    assert body["schema"]["properties"]["message"]["maxLength"] == MOST
 
 
 @pytest.fixture(scope="module")

@@ -214,5 +214,7 @@ def _plain(reply: Reply) -> str:
     return text + (f" Last parcel: {max(came)}." if came else "")
 
 
-def _numbers(text: str) -> set[str]:
-    return {it.replace(",", "") for it in _NUMBERS.findall(text)}
+def _numbers(text: str) -> set[float | str]:
+    """The numbers in a text; 198 and 198.00 are the same, 15:30 stays as it is."""
+    found = (it.replace(",", "") for it in _NUMBERS.findall(text))
+    return {it if it.count(".") > 1 or ":" in it else float(it) for it in found}

@@ -35,6 +35,23 @@ from course.llm import user
 
 ROUTES = ("/v1/chat", "/v1/chat/stream", "/v1/complete")
 MOST_BYTES = 10_000
+BODY = {  # for /openapi.json: `handle` reads the bytes itself
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["message"],
+                    "properties": {
+                        "message": {"type": "string", "minLength": 1, "maxLength": 500},
+                        "confirm": {"type": "boolean", "default": False},
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -195,7 +212,7 @@ async def _admitted(
 
 
 def _add_chat(app: FastAPI, service: Service) -> None:
-    @app.post("/v1/chat")
+    @app.post("/v1/chat", openapi_extra=BODY)
     async def chat(request: Request) -> Response:
         """Answer a customer."""
         body, told = await request.body(), request.state.told
@@ -204,7 +221,7 @@ def _add_chat(app: FastAPI, service: Service) -> None:
         )
         return JSONResponse(said, status)
 
-    @app.post("/v1/chat/stream")
+    @app.post("/v1/chat/stream", openapi_extra=BODY)
     async def stream(request: Request) -> Response:
         """Answer a customer word by word."""
         body, told = await request.body(), request.state.told
@@ -229,7 +246,7 @@ def _logged(events: Iterator[str], log: Log, told: dict[str, Any]) -> Iterator[s
 
 
 def _add_rest(app: FastAPI, service: Service) -> None:
-    @app.post("/v1/complete")
+    @app.post("/v1/complete", openapi_extra=BODY)
     async def complete(request: Request) -> Response:
         """Go on with a piece of code."""
         body = await request.body()

@@ -1484,8 +1484,7 @@ for call, it in zip(ways["router +\nvalidator"], test, strict=True):
 #
 # An **agent** is a loop. The model writes; if it wrote a call, the tool is run, the result
 # goes back to it as a message of the role `tool`, and it writes again; if it wrote anything
-# else, that is the answer for the customer. Four things go wrong in such loops, and all four
-# have made the newspapers:
+# else, that is the answer for the customer. Four things go wrong in such loops:
 #
 # - it never **ends**: two calls that answer each other, at a price per token;
 # - it **writes** without asking: the order is cancelled before anyone has said yes;
@@ -3008,7 +3007,7 @@ for msg, answer in heard:
 # %% demo
 import sys
 
-from mcp import StdioServerParameters
+from mcp import StdioServerParameters, stdio_client
 
 server = StdioServerParameters(
     command=sys.executable, args=["-m", "course.shop_mcp", shop]
@@ -3022,7 +3021,9 @@ CALLS = (
 
 async def talk_over_stdio():
     """List the tools; call those that only read."""
-    async with Client(server) as client:
+    # a notebook's own stderr is no file that a process could write to
+    wire = stdio_client(server, errlog=sys.__stderr__)
+    async with Client(wire) as client:
         for it in (await client.list_tools()).tools:
             writes = "writes" if it.annotations.destructive_hint else "reads"
             required = it.input_schema["required"]
