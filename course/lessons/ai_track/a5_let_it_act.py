@@ -2448,6 +2448,16 @@ ABOUT = {
     " the products that are running out": 3,
 }
 CODES = {"norway": "NO", "poland": "PL", "germany": "DE"}
+MANAGER = 'A manager of a lamp shop asked: "{text}" The manager wants to know'
+
+
+def surprise(ending, text):
+    """Return how much likelier each token is than behind an empty question."""
+    likely = log_probs(MANAGER.format(text=text), ending)
+    without = log_probs(MANAGER.format(text="..."), ending)
+    return [a - b for a, b in zip(likely, without, strict=True)]
+
+
 for text in (
     "How many customers live in Poland?",
     "How many orders went to Norway?",
@@ -2461,17 +2471,22 @@ for text in (
         print("   it gives: ", sql_tool(shop, sql.strip().split(";")[0], []))
     except ValueError as error:
         print("   refused:  ", error)
-    ask = f'A manager of a lamp shop asked: "{text}" The manager wants to know'
-    pick = choose(lambda ending: log_probs(ask, ending), list(ABOUT))
-    query = ANSWERS[ABOUT[pick]]
     args = [c for name, c in CODES.items() if name in text.lower()]
-    print("   it chose: ", " ".join(query.split()), args[: query.count("?")])
-    try:
-        print("   it gives: ", sql_tool(shop, query, args[: query.count("?")]))
-    except ValueError as error:
-        print("   refused:  ", error)
+    possible = [
+        e for e, i in ABOUT.items() if ANSWERS[i].count("?") == len(args)
+    ]
+    pick = choose(lambda ending: surprise(ending, text), possible)
+    query = ANSWERS[ABOUT[pick]]
+    print("   it chose: ", " ".join(query.split()), args)
+    print("   it gives: ", sql_tool(shop, query, args)["rows"])
 
 # %% [markdown]
+# What it wrote freely is no SQL, or names tables that do not exist, and the database said so. Had they
+# existed, nothing could have happened to them. What it chose among is right by
+# construction, as SQL; whether it answers the question is another matter, and here it is
+# again the two rules of the router that help: an option must fit the values that are in the
+# question, and each is compared with how likely it is behind anything.
+#
 # ## 8 · Speak to every assistant: MCP
 #
 # Your agent and your tools live in one program. If every assistant is to use the tools of
