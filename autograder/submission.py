@@ -119,6 +119,7 @@ class Reference:
     facts: Facts
     demo_ids: frozenset[str]
     known_sources: frozenset[str]  # of demo cells: skipped also under another id
+    extras: tuple[tuple[str, Step], ...] = ()  # plain cells, each after a step's id
 
     @property
     def due(self) -> tuple[Due, ...]:
@@ -135,16 +136,19 @@ def reference(notebook: Mapping[str, Any], name: str = "") -> Reference:
     Raises:
         CrossroadsError: two cells with one `grade_id`, or a check without points.
     """
-    steps, demos, plain = [], [], []
-    for cell in notebook["cells"]:
+    steps: list[Step] = []
+    demos: list[tuple[str, str]] = []
+    extras: list[tuple[str, Step]] = []
+    for number, cell in enumerate(notebook["cells"], 1):
         source, meta = _text(cell.get("source", "")), cell.get("metadata", {})
         step = _reference_step(cell, source, meta.get("nbgrader") or {})
         if SKIP_TAG in meta.get("tags", ()):
             demos.append((str(cell.get("id", "")), source.strip()))
         elif step is not None:
             steps.append(step)
-        elif cell.get("cell_type") == "code":
-            plain.append(source)
+        elif cell.get("cell_type") == "code" and source.strip():
+            after = steps[-1].id if steps else ""
+            extras.append((after, Step("student", f"extra-{number}", source)))
     ids = [step.id for step in steps]
     twice = sorted({it for it in ids if ids.count(it) > 1})
     if twice:
@@ -152,7 +156,7 @@ def reference(notebook: Mapping[str, Any], name: str = "") -> Reference:
     facts = facts_of(
         setups=[it.source for it in steps if it.kind == "setup"],
         answers=[it.source for it in steps if it.kind in ("student", "manual")],
-        plain=plain,
+        plain=[it.source for _, it in extras],
         checks=[it.source for it in steps if it.kind == "check"],
     )
     steps = [
@@ -163,7 +167,7 @@ def reference(notebook: Mapping[str, Any], name: str = "") -> Reference:
     ]
     demo_ids = frozenset(it for it, _ in demos if it)
     sources = frozenset(source for _, source in demos)
-    return Reference(name, tuple(steps), facts, demo_ids, sources)
+    return Reference(name, tuple(steps), facts, demo_ids, sources, tuple(extras))
 
 
 def plan(
@@ -209,8 +213,14 @@ def plan(
 
 
 def of_reference(reference: Reference) -> Plan:
-    """Return the plan in which the reference's own solutions are judged."""
-    return Plan(reference.name, reference.steps, reference.facts)
+    """Return the plan in which the reference's own solutions are judged.
+
+    Its plain cells run as well: checks may use what they define.
+    """
+    steps = [it for after, it in reference.extras if not after]
+    for step in reference.steps:
+        steps += [step, *(it for after, it in reference.extras if after == step.id)]
+    return Plan(reference.name, tuple(steps), reference.facts)
 
 
 def shared(reference: Reference, checks: Collection[str]) -> Reference:
