@@ -1,6 +1,8 @@
 """What lesson A2 says of numbers, and its functions against other libraries."""
 
+import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,3 +132,27 @@ def test_polite_messages_are_sorted_and_upset_ones_are_not(solved):
     wanted, picked = solved["wanted"], solved["picked"]
     product, broken = map(solved["INTENTS"].index, ("product", "broken"))
     assert (picked[wanted == product] == broken).sum() == 5
+
+
+def test_the_table_of_the_two_models_is_what_the_benchmark_printed():
+    file = Path(__file__).parents[1] / "benchmarks" / "bench_models.jsonl"
+    small, large = map(json.loads, file.read_text().splitlines())
+    assert (small["model"], large["model"]) == ("smollm2", "qwen-0.5b")
+    rows = {
+        "facts of the world": "facts",
+        "the written answer is a label": "form",
+        "the written answer is right": "written",
+        "scored, raw": "raw",
+        "scored, calibrated": "calibrated",
+        "code questions": "page, code",
+        "paraphrases (A4)": "page, paraphrase",
+    }
+    for words, key in rows.items():
+        numbers = re.search(rf"{re.escape(words)}[^|]*\|([^|]*)\|([^|]*)\|", PROSE)
+        told = [float(it) for it in numbers.groups()]
+        assert told == pytest.approx([small[key], large[key]], abs=0.0051)
+    told = re.search(r"CPU seconds[^|]*\| (\d+) \| (\d+) \|", PROSE)
+    assert [int(it) for it in told.groups()] == [
+        round(small["cpu_s"]),
+        round(large["cpu_s"]),
+    ]

@@ -1664,6 +1664,29 @@ print(f"against the winner: {delta:+.3f}, p = {p:.4f}")
 # start. What happens when there are more labelled messages is a question of its own; A6 and F1
 # measure it.
 #
+# ## 10 · And a better model?
+#
+# "Take a larger model" is a hypothesis as well. Qwen2.5-Coder has 494 million weights, nearly four
+# times as many. `course fetch qwen-0.5b` brings it here, and `CROSSROADS_CHAT_MODEL=qwen-0.5b`
+# puts it into every cell that calls a chat model. This is what `benchmarks/bench_models.py`
+# measured with both, on tasks of this track (greedy, one thread; nothing was chosen by it):
+#
+# | right, as a part of all | SmolLM2 | Qwen | cases |
+# |---|---|---|---|
+# | facts of the world (A1) | 0.56 | 0.62 | 16 |
+# | tickets, 8 shots: the written answer is a label | 0.60 | 0.97 | 40 |
+# | tickets, 8 shots: the written answer is right | 0.12 | 0.30 | 40 |
+# | tickets, 8 shots, scored, raw | 0.21 | 0.31 | 80 |
+# | tickets, 8 shots, scored, calibrated | 0.46 | 0.50 | 80 |
+# | the fact, from the right page: code questions (A4) | 0.85 | 1.00 | 13 |
+# | the fact, from the right page: paraphrases (A4) | 0.14 | 0.50 | 14 |
+# | CPU seconds for all of it | 141 | 345 | |
+#
+# The larger model **obeys the form** and **reads a page** far better. But where the small one
+# was asked in the best way, scored and calibrated, the gain is four points, well inside of what
+# 80 tickets can tell. On this task a better question was worth more than a better model, and it
+# cost nothing. On another task it is the other way round; so measure.
+#
 # ## What this tells you about the job
 #
 # Half of the trade's advice on prompts was true once, of one model, on somebody's ten examples.

@@ -2301,7 +2301,7 @@ import time
 
 from course.llm import load_local, user
 
-chat = load_local("smollm2")
+chat = load_local()
 
 
 def lm(prompt):
