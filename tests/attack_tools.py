@@ -196,9 +196,10 @@ class Surroundings:
     def fingerprints(self):
         """Return the contents of all files that grading does not write."""
         skip = ("gradebook.db", "grading.db", ".grading.lock")
+        written = ("logs", "feedback", "autograded")
         found = {}
         for top, folders, names in os.walk(self.room.folder):
-            folders[:] = [it for it in folders if it not in ("logs", "feedback")]
+            folders[:] = [it for it in folders if it not in written]
             for name in names:
                 path = Path(top, name)
                 if not name.startswith(skip):
