@@ -46,10 +46,12 @@ def prefork(config: Mapping[str, object]) -> None:
         sys.modules["torch"].set_num_threads(1)  # no OpenMP pool before a fork
     shell = make_shell(figures=bool(config.get("figures")))
     shell.run_cell("1+1", store_history=False)
+    known = set(shell.user_ns)
     for source in config.get("warm", ()):  # type: ignore[attr-defined]
         shell.run_cell(source, store_history=False)
     shell.sink.clear()
-    shell.user_ns.pop("_", None)
+    for name in set(shell.user_ns) - known | {"_"}:  # a student's cells start without
+        shell.user_ns.pop(name, None)
 
 
 def serve(sock: socket.socket, config: Mapping[str, object]) -> None:

@@ -246,6 +246,18 @@ except OSError as error: print(error.strerror)
         assert said(own, source) == "read me\nRead-only file system\n"
 
 
+def test_what_the_zygote_warmed_is_loaded_and_no_name_of_the_students(mode):
+    """A notebook that forgot an import fails here as it does anywhere else."""
+    setting = Setting(warm=("import colorsys\nleft = [colorsys]",))
+    with Engine(setting, mode=mode) as own:
+        source = """
+import sys
+print([it for it in ("colorsys", "left", "sys", "_") if it in globals()])
+print("colorsys" in sys.modules)
+"""
+        assert said(own, source) == "['sys']\nTrue\n"
+
+
 @pytest.mark.slow
 def test_torch_works_after_the_fork(mode):
     caps = Caps(student=Limits(memory_mb=1536))
