@@ -27,8 +27,6 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
-import jupytext
-
 from course.errors import CrossroadsError, LessonError
 from course.lesson_text import (
     BEGIN_HIDDEN,
@@ -203,6 +201,8 @@ def parse(text: str, path: Path) -> Lesson:
     Raises:
         LessonError: the text breaks the format.
     """
+    import jupytext  # seconds and 40 MB: what only asks for `hint` does without
+
     notebook = jupytext.reads(text, fmt="py:percent")
     raw = list(raw_cells(notebook, text, path))
     header = read_header(notebook, path)
