@@ -9,6 +9,7 @@ import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import util
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from autograder import places
@@ -20,12 +21,16 @@ from autograder.sandbox import Setting
 from course import assets
 from course import lesson as library
 from course.errors import CrossroadsError
+from course.lesson_text import SKIP_TAG
 
 HEAVY = frozenset({"torch", "transformers", "accelerate"})
 ALWAYS = ("course.feedback", "course.hints")
+DRAWS = frozenset({"matplotlib.pyplot", "course.plots"})  # the latter: when it draws
 FIGURE = (
-    "import matplotlib.pyplot as plt\nplt.plot([0, 1])\nplt.gcf().canvas.draw()\n"
-    "plt.close('all')"
+    "import matplotlib.pyplot as plt\n"
+    "figure, axes = plt.subplots(layout='constrained')\n"
+    "axes.plot([0, 1], label='a line')\n"
+    "axes.legend()\nfigure.canvas.draw()\nplt.close('all')"
 )
 
 
@@ -58,7 +63,7 @@ def assignments(
         options = {
             "mode": None if mode is None else str(mode),
             "preload": [it for it in sorted(wanted) if _exists(it)],
-            "warm": [FIGURE] if "matplotlib.pyplot" in wanted else [],
+            "warm": [FIGURE] if wanted & DRAWS else [],
             "assets": folders,
         }
         for it in () if handed_out is None else given[name]:
@@ -97,8 +102,10 @@ def _kind(modules: Iterable[str]) -> str:
 
 
 def _modules(source: bytes) -> Iterator[str]:
-    """Give the modules that a notebook's code cells import."""
+    """Give the modules that a notebook's code cells import; demo cells never run."""
     for cell in json.loads(source)["cells"]:
+        if SKIP_TAG in cell.get("metadata", {}).get("tags", ()):
+            continue
         text = cell.get("source", "")
         text = text if isinstance(text, str) else "".join(text)
         if cell.get("cell_type") == "code":
@@ -116,11 +123,20 @@ def _imports(text: str) -> Iterator[str]:
             yield from (it.name for it in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
+            for it in node.names:  # `from scipy import stats` loads a module, too
+                yield f"{node.module}.{it.name}"
 
 
 def _exists(module: str) -> bool:
-    """Return whether the package is installed; nothing is imported to find out."""
-    return util.find_spec(module.partition(".")[0]) is not None
+    """Return whether it is an installed module; nothing is imported to find out."""
+    first, *rest = module.split(".")
+    name, spec = first, util.find_spec(first)
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+    return spec is not None
 
 
 def _handed_out(name: str, release: Path | None) -> list[Path]:
