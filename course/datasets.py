@@ -204,6 +204,31 @@ def load_fashion_mnist() -> Images:
         )
 
 
+def load_job_ads() -> "pd.DataFrame":
+    """Return job ads of 2023, mostly from Africa, shape (18371, 5).
+
+    Columns: `job_title`; `job_title_short`, one of ten kinds that a classifier chose;
+    `job_country`; `skills`, a list; `job_no_degree_mention`. Licence: Apache-2.0, as
+    the author publishes the whole; the package that carries this part states none.
+
+    Not a sample of any market. The search was for data jobs; 56 % of the ads are from
+    South Africa, the rest from nine countries of Africa and Saudi Arabia; how they
+    were drawn is not known, and the rows bear no date. `skills` are the hits of a list
+    of words in the ad: 222 occur, none of them about language models but Hugging Face
+    (3 ads); "flow" and "go" are mostly the English words. Every ad has a hit. 4,904
+    rows equal an earlier one, and some lists name a skill twice.
+
+    Raises:
+        AssetMissing: run `course fetch job-ads`.
+
+    Source: Barousse, https://huggingface.co/datasets/lukebarousse/data_jobs
+    """
+    import pandas as pd
+
+    file = assets.path("job-ads") / "ads.jsonl"
+    return pd.read_json(file, lines=True, dtype=False)
+
+
 def _table(name: str, file: str) -> "pd.DataFrame":
     import pandas as pd
 

@@ -18,6 +18,7 @@ LOADERS = {
     "creditcard": datasets.load_creditcard,
     "complaints": datasets.load_complaints,
     "fashion-mnist": datasets.load_fashion_mnist,
+    "job-ads": datasets.load_job_ads,
 }
 
 
@@ -141,3 +142,36 @@ def test_fashion_mnist_has_as_many_of_each_kind():
     assert images.X_test.shape == (10000, 28, 28)
     assert np.bincount(images.y_train).tolist() == [6000] * 10
     assert np.bincount(images.y_test).tolist() == [1000] * 10
+
+
+def test_a_job_ad_keeps_its_words_whatever_they_look_like(cache):
+    folder = cache / "job-ads"
+    folder.mkdir()
+    ad = {"job_title": "1542", "skills": ["sas", "sas"], "job_country": "Côte d'Ivoire"}
+    line = json.dumps(ad, ensure_ascii=False)
+    (folder / "ads.jsonl").write_text(line + "\n", encoding="utf-8")
+    assets.seal(manifest.load()["job-ads"], folder)
+    assert datasets.load_job_ads().to_dict("records") == [ad]
+
+
+@pytest.mark.models
+def test_job_ads_are_as_skewed_as_their_docstring_says():
+    ads = datasets.load_job_ads()
+    assert ads.shape == (18371, 5)
+    assert set(ads.columns) <= set(
+        re.findall(r"`(\w+)`", datasets.load_job_ads.__doc__)
+    )
+    assert not ads.isna().any().any()
+    assert (ads["job_country"] == "South Africa").mean() == pytest.approx(
+        0.56, abs=0.005
+    )
+    assert ads["job_country"].nunique() == 10
+    assert ads["job_title_short"].nunique() == 10
+    assert ads["skills"].map(len).min() == 1
+    named = ads["skills"].explode()
+    assert named.nunique() == 222
+    assert (named == "hugging face").sum() == 3
+    assert not named.str.contains("llm|gpt|openai|langchain|prompt").any()
+    assert ads["skills"].map(lambda it: it == ["flow"]).sum() == 176
+    assert ads["skills"].map(lambda it: len(set(it)) < len(it)).sum() == 2278
+    assert ads.assign(skills=ads["skills"].map(tuple)).duplicated().sum() == 4904
