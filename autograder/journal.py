@@ -39,7 +39,8 @@ COLUMNS = (
 )
 NOT_SUBMITTED, NOT_YET = "not_submitted", "not_graded_yet"
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run
+_FORMULA = tuple("=+-@＝＋－＠")  # what a spreadsheet would run
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # or a terminal
 _TABLES = """
 CREATE TABLE IF NOT EXISTS verdict (
     key TEXT PRIMARY KEY, body TEXT NOT NULL, final INTEGER NOT NULL);
@@ -349,10 +350,11 @@ def _lines(row: Row) -> Iterator[Sequence[str]]:
 def safe(text: str) -> str:
     """Return the text as one that no spreadsheet takes for a formula.
 
-    A lone carriage return ends a row for some readers, and the writer does not quote it.
+    Nor does a terminal take it for a command. A lone carriage return ends a row for
+    some readers, and the writer does not quote it.
     """
-    text = text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
 
 
 def _verdict(body: str) -> SubmissionVerdict:

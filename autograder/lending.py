@@ -79,6 +79,13 @@ class Lender:
         self.lent[number] = value
         return [number, kind, label, names]
 
+    def label(self, message: list[Any]) -> str:
+        """Return the name of what a question is asked of."""
+        number = message[1] if len(message) > 1 else None
+        if type(number) is not int or number not in self.lent:
+            return "nothing"
+        return _lendable(self.lent[number])[1]
+
     def answer(self, message: list[Any], refs: wf.References) -> list[Any]:
         """Return the answer to a question of the student's code.
 
@@ -93,6 +100,8 @@ class Lender:
             token = len(self.raised) + 1
             self.raised[token] = error
             mro = [[it.__module__, it.__name__] for it in type(error).__mro__[:12]]
+            if isinstance(error, AssertionError):  # its words may say what is wanted
+                return ["raise", mro, [], "", token]
             plain = [it for it in error.args if type(it) in wf.PLAIN]
             return ["raise", mro, plain, str(error)[:2000], token]
         return ["answer", value, changes]

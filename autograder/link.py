@@ -23,17 +23,20 @@ from msgpack import ExtType
 from autograder import wire, wire_changes
 from autograder import wire_format as wf
 from autograder.lending import Lender, library_name
-from autograder.proxies import Facts, Policy, Proxy, make
+from autograder.policy import Policy, callees, is_named, place_of
+from autograder.proxies import Facts, Proxy, make
 from autograder.student_errors import (
     Abort,
     Died,
     Exceptions,
     GraderLimit,
     Hung,
+    NotPlain,
     StudentError,
     Violation,
     rebuild,
 )
+from autograder.timed import Timed
 
 GRACE_S = 2.0  # after a call's limit: the student's alarm and its answer need time
 _LIBRARIES = ("torch", "pandas")
@@ -69,7 +72,9 @@ class Link:
         self._fresh = True
         self.strayed = ""  # the function that changed what the reference left alone
         self.keeps_arguments = False  # changes in place are not merged
-        self._callee = ""
+        self._callees: tuple[str, ...] = ()  # the places of what is being called
+        self._met: list[Proxy] = []  # in the message that is being read
+        self._came: list[Proxy] = []  # with the last answer
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
@@ -119,13 +124,13 @@ class Link:
             aliases,
             len(table),
         )
-        facts = target.crossroads_
-        outer, self._callee = self._callee, facts.name or facts.classes[0]
+        outer, self._callees = self._callees, callees(target)
         try:
             found = self._ask(question, table, seconds)
-            self.policy.note(self._callee, found, self)
+            for place in self._callees:
+                self.policy.note(place, found, self._came, self, is_strict=True)
         finally:
-            self._callee = outer
+            self._callees = outer
         return found
 
     def request(self, operation: str, *arguments: object) -> Any:
@@ -135,10 +140,22 @@ class Link:
             StudentError: the student's code raised.
             Abort: the conversation is over.
         """
-        return self._ask((operation, *arguments), [], None)
+        found = self._ask((operation, *arguments), [], None)
+        place = place_of(operation, arguments)
+        if place and operation == "get" and is_named(found):
+            for it in self._came:
+                it.crossroads_.places.add(place)
+        elif place:
+            strict = operation == "get"
+            self.policy.note(place, found, self._came, self, is_strict=strict)
+        return found
 
     def run(self, source: str, cell_id: str, seconds: float) -> Any:
-        """Run a cell in the student's process: [ok, traceback, outputs]."""
+        """Run a cell in the student's process: [ok, traceback, outputs].
+
+        A check that is over has no say in it: neither what it lent nor its deadline.
+        """
+        self._lender, self.deadline = Lender(), float("inf")
         return self._ask(("run", source, cell_id), [], seconds)
 
     def _ask(
@@ -152,7 +169,7 @@ class Link:
         self._depth += 1
         try:
             status, value, limit = self._exchange(question, seconds)
-        except Abort:
+        except (Abort, NotPlain):
             raise
         except (wf.WireError, struct.error) as error:
             raise self._break(Violation(f"its answer is no message: {error}")) from None
@@ -183,19 +200,25 @@ class Link:
             raise self._break(self._unasked())
         nonce = secrets.randbits(62)
         self.calls += 1
-        timed = _Timed(self.sock, time.monotonic() + limit + GRACE_S)
+        timed = Timed(self.sock, time.monotonic() + limit + GRACE_S)
         try:
             wire.send(timed, self.codec, [nonce, limit, *question])  # type: ignore[arg-type]
         except wf.WireError as error:
+            if self._is_theirs(error):
+                self.refused = "your code gave more than can be passed on to it again."
+                raise NotPlain(self.refused) from None
             raise GraderLimit(f"the check cannot ask this: {error}") from None
         while True:
+            self._met = []
             reply = wire.receive(timed, self.codec)  # type: ignore[arg-type]
+            came = self._met
             if type(reply) is not list or len(reply) < 2:
                 raise wf.WireError("neither a reply nor a question")
             if reply[0] != "callback":
                 status, value = self._settled(reply, nonce)
+                self._came = came
                 return status, value, limit
-            self._answer(timed, reply[1:])
+            self._answer(timed, reply[1:], came)
 
     def _settled(self, reply: list[Any], nonce: int) -> tuple[str, Any]:
         if type(reply[0]) is not int or reply[0] != nonce or len(reply) != 5:
@@ -203,8 +226,8 @@ class Link:
         _, status, value, changes, printed = reply
         if type(printed) is not str or type(changes) is not list:
             raise wf.WireError("a reply of another form")
-        if changes and not self.policy.may_change(self._callee):
-            self.strayed = self.strayed or self._callee
+        if changes and not self.policy.may_change(self._callees):
+            self.strayed = self.strayed or self._callees[0]
         for change in changes if not self.keeps_arguments else ():
             wire_changes.merge_into(self._table, change)
         if printed:
@@ -214,11 +237,10 @@ class Link:
         if status not in ("raised", "late"):
             raise wf.WireError("a reply of another form")
         token = value.get("token") if type(value) is dict else None
-        if type(token) is int and token in self._lender.raised:
-            return status, self._lender.raised[
-                token
-            ]  # the check's own exception comes back
-        return status, rebuild(value)
+        own = self._lender.raised.get(token) if type(token) is int else None
+        if own is None or isinstance(own, StopIteration | StopAsyncIteration):
+            return status, rebuild(value)  # it must not end a loop of the check's
+        return status, own  # the check's own exception comes back
 
     def _too_late(self, error: StudentError, limit: float) -> StudentError:
         self.is_late = True
@@ -259,8 +281,10 @@ class Link:
         """Note that a handle is held no longer."""
         self._dropped.add(number)
 
-    def _answer(self, timed: "_Timed", message: list[Any]) -> None:
+    def _answer(self, timed: Timed, message: list[Any], came: list[Proxy]) -> None:
         """Run a function of the check's for the student's code."""
+        place = f"what {self._lender.label(message)} is given"
+        self.policy.note(place, None, came, self)
         table, self._table = self._table, []
         try:
             answer = self._lender.answer(message, self)
@@ -269,8 +293,16 @@ class Link:
         try:
             wire.send(timed, self.codec, answer)  # type: ignore[arg-type]
         except wf.WireError as error:
+            if self._is_theirs(error):
+                kind, text = [["builtins", "ValueError"]], str(error)
+                wire.send(timed, self.codec, ["raise", kind, [text], text, 0])  # type: ignore[arg-type]
+                return
             text = f"the check cannot answer this: {error}"
             raise self._break(GraderLimit(text)) from None
+
+    def _is_theirs(self, error: wf.WireError) -> bool:
+        """Whether the student made it too large: the reference passed here."""
+        return isinstance(error, wf.TooLarge) and self.policy.returns is not None
 
     # ------------------------------------------------------------ References
 
@@ -318,6 +350,7 @@ class Link:
             facts = Facts(self, number, kind, name, classes, allowed, reference)
             found = make(facts)
             self._proxies[number] = found
+        self._met.append(found)  # type: ignore[arg-type]
         return found
 
     def knows(self, library: str) -> bool:
@@ -353,27 +386,6 @@ _DIED = (
     "your code ended its own process: os._exit, a crash in a library, or more memory "
     "than there is"
 )
-
-
-class _Timed:
-    """A socket with one deadline for all that is sent and received through it."""
-
-    def __init__(self, sock: socket.socket, deadline: float) -> None:
-        self.sock, self.deadline = sock, deadline
-
-    def _wait(self) -> None:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.sock.settimeout(left)
-
-    def recv(self, size: int) -> bytes:
-        self._wait()
-        return self.sock.recv(size)
-
-    def sendall(self, data: bytes) -> None:
-        self._wait()
-        self.sock.sendall(data)
 
 
 def _is_class_entry(entry: object) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from autograder.facts import Facts
 from autograder.link import Link
+from autograder.policy import is_named
 from autograder.proxies import Proxy
 from autograder.student_errors import GraderLimit, StudentError
 
@@ -88,9 +89,6 @@ class Names(dict[str, Any]):
             if not isinstance(error, NameError):
                 raise
             raise NameError(f"name {name!r} is not defined") from None
-        stable = isinstance(found, Proxy) and found.crossroads_.kind in "fc"
-        if stable or (isinstance(found, type) and issubclass(found, StudentError)):
+        if is_named(found):
             self._held[name] = found
-        else:
-            self.link.policy.note(f"the name {name}", found, self.link)
         return found

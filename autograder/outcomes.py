@@ -1,5 +1,6 @@
 """What the end of a check means: points, a status, and a message that may be shown."""
 
+import json
 import traceback
 from dataclasses import replace
 from typing import Any
@@ -127,15 +128,43 @@ def _chain(error: BaseException) -> list[BaseException]:
     return found
 
 
-def cell_answer(answer: Any) -> tuple[bool, str, tuple[Any, ...]]:
-    """Return (ok, traceback, outputs) of what the student's side says of a cell."""
+def cell_answer(answer: Any, room: int) -> tuple[bool, str, tuple[Any, ...]]:
+    """Return (ok, traceback, outputs) of what the student's side says of a cell.
+
+    Args:
+        answer: anything.
+        room: bytes that the outputs may take as JSON; what is beyond is dropped.
+    """
     if type(answer) is not list or len(answer) != 3:
         return False, "the cell's outcome has another form", ()
     ok, error, outputs = answer
     if type(outputs) is not list or not all(type(it) is dict for it in outputs):
         outputs = []
     text = error[:MAX_TEXT] if type(error) is str else ""
-    return ok is True, text, tuple(_plain(it) for it in outputs[:200])
+    return ok is True, clean(text), _within(room, outputs[:200])
+
+
+def _within(room: int, outputs: list[Any]) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for it in outputs:
+        plain = _plain(it)
+        room -= size_of(plain)
+        if room < 0:
+            return (*found, _DROPPED)
+        found.append(plain)
+    return tuple(found)
+
+
+def size_of(value: object) -> int:
+    """Return the bytes that plain data takes as JSON."""
+    return len(json.dumps(value))
+
+
+_DROPPED = {
+    "output_type": "stream",
+    "name": "stderr",
+    "text": "[more outputs were dropped: there is a limit for a submission]\n",
+}
 
 
 def _plain(value: Any, depth: int = 0) -> Any:

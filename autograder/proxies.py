@@ -8,7 +8,7 @@ nobody asks it. Exceptions arrive as classes made here, with the student's names
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from msgpack import ExtType
@@ -21,7 +21,6 @@ from course import timelimit
 class Channel(Protocol):
     """What a proxy needs of the link to the student's process."""
 
-    policy: "Policy"
     refused: str
 
     def request(self, operation: str, *arguments: object) -> Any:
@@ -40,82 +39,6 @@ class Channel(Protocol):
         """Note that a handle is held no longer."""
 
 
-CHANGES = "(changes an argument)"  # among what a callee gave; no class has that name
-
-
-@dataclass
-class Policy:
-    """What handles may do: by default what the reference's classes define.
-
-    Attributes:
-        operators: class name -> the special methods that the reference gives it.
-        returns: callee -> "plain" and the class names that the reference's run gave
-            ("calibration"), and `CHANGES`; None while that is being found out.
-        seen: the same, of this run.
-    """
-
-    operators: Mapping[str, frozenset[str]]
-    returns: Mapping[str, frozenset[str]] | None = None
-    seen: dict[str, set[str]] = field(default_factory=dict)
-
-    def allowed(self, classes: Sequence[str]) -> frozenset[str]:
-        """Return the special methods that an object of these classes may answer."""
-        found: frozenset[str] = frozenset()
-        for name in classes:
-            found |= self.operators.get(name, frozenset()) | LIBRARY.get(
-                name, frozenset()
-            )
-        return found
-
-    def may_change(self, callee: str) -> bool:
-        """Whether the reference's function changed an argument in place, too."""
-        if self.returns is None:
-            self.seen.setdefault(callee, set()).add(CHANGES)
-            return True
-        return CHANGES in self.returns.get(callee, ())
-
-    def note(self, callee: str, value: object, channel: Channel) -> None:
-        """Hold a result to what the reference gave.
-
-        Raises:
-            NotPlain: an object where the reference gave plain data.
-        """
-        names = _names_of(value)
-        if self.returns is None:
-            self.seen.setdefault(callee, set()).add(names[0])
-        elif names[0] != "plain" and not self.returns.get(callee, set(names)) & {
-            *names
-        }:
-            channel.refused = (
-                f"{callee} gave an object of class {_own_name(names)}; it must give "
-                "plain data: numbers, text, lists, arrays."
-            )
-            raise NotPlain(channel.refused)
-
-
-def _own_name(names: Sequence[str]) -> str:
-    return next(it for it in names if it != "callable")
-
-
-def _names_of(value: object) -> tuple[str, ...]:
-    """Return what a result is called in a calibration, the likeliest first."""
-    if not isinstance(value, Proxy) or value.crossroads_.kind == "i":
-        return ("plain",)
-    facts = value.crossroads_
-    if facts.kind == "o":
-        return facts.classes or ("object",)
-    return ("callable", *facts.classes)
-
-
-_READ = frozenset({"__iter__", "__len__", "__getitem__", "__contains__"})
-LIBRARY: Mapping[str, frozenset[str]] = {  # containers that only hold things
-    **dict.fromkeys(("ModuleList", "ModuleDict", "Sequential", "Bunch"), _READ),
-    "Match": frozenset({"__getitem__"}),
-    "_GeneratorContextManager": frozenset({"__enter__", "__exit__"}),
-    **dict.fromkeys(("dict_keys", "dict_values", "dict_items"), _READ),
-}
-
-
 @dataclass(frozen=True)
 class Facts:
     """What a proxy knows of its object; `classes` are the names of its bases."""
@@ -127,6 +50,7 @@ class Facts:
     classes: tuple[str, ...]
     allowed: frozenset[str]
     reference: ExtType  # what stands for it on the wire
+    places: set[str] = field(default_factory=set)  # where it came from, see `policy`
 
 
 class Proxy:
@@ -199,13 +123,14 @@ _SALT = object()  # unequal to whatever the student's process sends
 def _refuse(proxy: Proxy, what: str) -> NotPlain:
     facts = proxy.crossroads_
     facts.channel.refused = (
-        f"your code gave an object of class {_first(facts.classes)} where plain data "
+        f"your code gave an object of class {first(facts.classes)} where plain data "
         f"is needed: this exercise does not ask for {what} of it."
     )
     return NotPlain(facts.channel.refused)
 
 
-def _first(classes: Sequence[str]) -> str:
+def first(classes: Sequence[str]) -> str:
+    """Return the name of an object's class."""
     return classes[0] if classes else "object"
 
 
@@ -234,8 +159,17 @@ def _call_within(proxy: Proxy, seconds: float, *arguments: object) -> Any:
 
 def make(facts: Facts) -> Proxy:
     """Return a proxy of the right class for a handle."""
-    name = facts.name if facts.kind in "fc" else _first(facts.classes)
+    name = facts.name if facts.kind in "fc" else first(facts.classes)
     return _proxy_class(name, facts.kind, facts.allowed)(facts)
+
+
+def disarm(proxy: Proxy) -> None:
+    """Take its operators: it came where the reference gave no such object."""
+    facts = replace(proxy.crossroads_, allowed=frozenset())
+    name = facts.name if facts.kind in "fc" else first(facts.classes)
+    object.__setattr__(proxy, "crossroads_", facts)
+    bare = _proxy_class(name, facts.kind, facts.allowed)
+    object.__setattr__(proxy, "__class__", bare)
 
 
 @functools.lru_cache(maxsize=512)

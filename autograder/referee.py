@@ -27,10 +27,11 @@ from autograder.outcomes import (
     clean,
     filename_of,
     not_graded,
+    size_of,
     status_of,
     verdict_of,
 )
-from autograder.proxies import Policy
+from autograder.policy import Policy
 from autograder.seeds import forwarded_seeds
 from autograder.student_errors import (
     Abort,
@@ -43,6 +44,7 @@ from course import settings
 from course.errors import CheckFailed
 
 Emit = Callable[[dict[str, object]], None]
+MAX_OUTPUTS = 4 << 20  # bytes, as JSON, of what all cells of a submission show
 NewStudent = Callable[[], socket.socket]
 
 
@@ -62,7 +64,7 @@ def conduct(plan: Plan, new_student: NewStudent, emit: Emit) -> None:
     """Run the plan's cells in the student's process and its checks in this one.
 
     Call in a fresh process's main thread: the checks' globals, warnings, random
-    generators and SIGVTALRM are this process's. Nothing is raised for what the student
+    generators and SIGPROF are this process's. Nothing is raised for what the student
     does; what is raised is the grader's own fault.
 
     Args:
@@ -108,6 +110,7 @@ class _Session:
         self.calls = 0
         self.lost: dict[str, Abort] = {}  # cells since the last check, and their end
         self.ended = ""  # why no fresh process can be had
+        self.room = MAX_OUTPUTS  # for what cells show, from now on
         self.fault = ""  # why checks cannot be run: the instructor's cells fail here
 
     def take(self, step: Step) -> None:
@@ -183,24 +186,32 @@ class _Session:
             self.cell_ended(step, False, str(abort), (), start)
             return
         self.ran.append(step)
-        self.cell_ended(step, *cell_answer(answer), start)
+        self.cell_ended(step, *cell_answer(answer, self.room), start)
 
     def cell_ended(
         self, step: Step, ok: bool, error: str, outputs: tuple[Any, ...], start: float
     ) -> None:
         seconds = time.monotonic() - start
         run = CellRun(step.id, ok, clean(error), outputs, seconds)
+        self.room -= size_of([error, outputs])
+        if self.room < 0:
+            run = CellRun(step.id, ok, error and "(not kept)", (), seconds)
         self.emit({"kind": "cell", **run.to_json()})
 
     def set_up(self, step: Step) -> None:
         """Run the instructor's cell here as well: checks use this side's names."""
         before = set(dict.keys(self.names))
+        calls = self.link.calls if self.link is not None else 0
+        if self.link is not None:
+            self.link.deadline = time.monotonic() + self.plan.cell_s
         try:
             with _quiet(), _cpu_limit(self.plan.cell_s):
                 _execute(step, self.names)
         except (StudentError, NameError, Abort):
             return  # it needs what the student did not give
         except Exception as error:  # noqa: BLE001 - the instructor's cell
+            if self.link is not None and self.link.calls > calls:
+                return  # it was given something else than by the reference
             self.fault = f"cell {step.id!r} fails in the grader: {error!r}"
         for name in set(dict.keys(self.names)) - before:
             value = dict.__getitem__(self.names, name)
@@ -267,7 +278,7 @@ class _Session:
     def judge_inside(self, step: Step, link: Link) -> object:
         """Run a check in the student's process: its word is all there is."""
         ok, error, outputs = cell_answer(
-            link.run(step.source, step.id, self.plan.check_s)
+            link.run(step.source, step.id, self.plan.check_s), MAX_OUTPUTS
         )
         if not ok:
             failed = StudentError()
@@ -347,10 +358,10 @@ def _cpu_limit(seconds: float) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise Hung("judging the answer took too long")
 
-    old = signal.signal(signal.SIGVTALRM, ring)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    old = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, old)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, old)

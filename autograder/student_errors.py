@@ -83,8 +83,8 @@ class Exceptions:
             found = dict.get(self.trusted, name)
         elif module.partition(".")[0] in ("autograder", "sys") or module in _OURS:
             return None
-        else:
-            found = getattr(sys.modules.get(module), name, None)
+        else:  # what is there: `getattr` would let a module import more
+            found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
         if not (isinstance(found, type) and issubclass(found, Exception)):
             return None
         if issubclass(found, (*_NEVER, StudentError)) or found is Exception:
@@ -110,6 +110,8 @@ def rebuild(what: Any) -> StudentError:
     ok = all(type(it) is str for it in texts) and type(arguments) is list
     if not ok or type(fields) is not dict:
         raise wf.WireError("an exception of another form")
+    if not all(type(it) in wf.PLAIN for it in (*arguments, *fields.values())):
+        raise wf.WireError("an exception that holds more than plain data")
     error = _blank(kind)
     error.args = tuple(arguments)
     plain = {k: v for k, v in fields.items() if type(k) is str and k.isidentifier()}

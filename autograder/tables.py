@@ -116,7 +116,8 @@ def _why(row: Row) -> Text:
     said = []
     if row.verdict.status is not SubmissionStatus.GRADED:
         status = str(row.verdict.status).replace("_", " ")
-        said.append(Text.assemble((status, "bold"), f": {row.verdict.reason}"))
+        reason = pages.plain(row.verdict.reason, 2000)
+        said.append(Text.assemble((status, "bold"), f": {reason}"))
     if row.verdict.points is not None:
         right = [_name(it) for it in row.verdict.exercises if it.status == "passed"]
         said += [Text(f"right: {', '.join(right)}")] if right else []

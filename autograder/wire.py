@@ -25,6 +25,7 @@ from autograder.wire_format import (
     MAX_BUFFER_BYTES,
     MAX_BUFFERS,
     References,
+    TooLarge,
     WireError,
 )
 
@@ -63,10 +64,12 @@ class Codec:
         writer = Writer(self.refs)
         try:
             body = writer.pack(value)
-        except (ValueError, OverflowError, RecursionError, TypeError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise TooLarge(f"the value cannot be sent: {error}") from None
+        except TypeError as error:
             raise WireError(f"the value cannot be sent: {error}") from None
         if len(body) > MAX_BODY or len(writer.buffers) > MAX_BUFFERS:
-            raise WireError(f"the value is too large to be sent: {len(body)} bytes")
+            raise TooLarge(f"the value is too large to be sent: {len(body)} bytes")
         return body, writer.buffers
 
     def loads(self, body: bytes, buffers: Sequence[bytearray] = ()) -> Any:
@@ -95,7 +98,7 @@ def send(sock: socket.socket, codec: Codec, value: object) -> None:
     body, buffers = codec.dumps(value)
     sizes = [it.nbytes for it in buffers]
     if sum(sizes) > MAX_BUFFER_BYTES:
-        raise WireError(f"the value is too large to be sent: {sum(sizes)} bytes")
+        raise TooLarge(f"the value is too large to be sent: {sum(sizes)} bytes")
     head = struct.pack(f"<IH{len(sizes)}Q", len(body), len(sizes), *sizes)
     sock.sendall(head + body)
     for buffer in buffers:

@@ -139,7 +139,10 @@ def _array(reader: Reader, payload: Any) -> Any:
     else:
         check(type(data) is bytes, "bytes")
         raw = bytearray(data)
-    check(math.prod(shape) * dtype.itemsize == len(raw), "size")
+    size = math.prod(shape)
+    check(size * dtype.itemsize == len(raw), "size")
+    if not raw:  # who goes through it would never end
+        check(math.prod(it or 1 for it in shape) <= wf.MAX_RANGE, "shape")
     if dtype.kind == "b":  # any byte but 0 and 1 would be a third truth value
         return np.ndarray(shape, np.uint8, raw) != 0
     if dtype.kind == "U" and raw:

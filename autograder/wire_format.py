@@ -10,7 +10,7 @@ MAX_BUFFERS = 64
 MAX_BUFFER_BYTES = 256 << 20  # of all buffers of one frame
 MAX_NESTING = 60  # of tuples, sets, tables ...; lists and dicts: msgpack's own 511
 MAX_INT_DIGITS = 1 << 18  # hexadecimal: a million bits
-MAX_RANGE = 10_000_000
+MAX_RANGE = 10_000_000  # numbers, or items that take no memory
 MANY_KEYS = 1000  # from so many on, keys with equal hashes are looked for
 INLINE_BYTES = 4096  # arrays up to this size lie in the body
 
@@ -36,6 +36,10 @@ PLAIN = (type(None), bool, int, float, str)
 
 class WireError(Exception):
     """The value cannot be sent, or the bytes are not a message."""
+
+
+class TooLarge(WireError):
+    """The value is too large, or nested too deep, to be sent."""
 
 
 def check(ok: bool, what: str) -> None:

@@ -25,7 +25,7 @@ from students import Students
 from autograder.facts import Facts
 from autograder.link import Link
 from autograder.names import Names
-from autograder.proxies import Policy
+from autograder.policy import Policy
 
 LIMIT_US = 150
 STUDENT = """

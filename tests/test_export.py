@@ -56,11 +56,27 @@ def test_submissions_say_points_status_and_what_is_missing():
 
 
 def test_no_cell_is_a_formula():
-    for sign in ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"):
+    for sign in (
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        " \n=1",
+        "\x0b=1",
+        "＝1",
+    ):
         found = tools.verdict(*tools.failed(sign).exercises, reason=sign, notes=(sign,))
         for text in (export.exercises, export.submissions):
             for row in csv.reader(io.StringIO(text([tools.row(sign, found)]))):
-                assert not [it for it in row if it.startswith(tuple("=+-@\t\r"))]
+                marks = tuple("=+-@＝\t\r\n")
+                assert not [it for it in row if it.lstrip(" ").startswith(marks)]
+
+
+def test_no_cell_commands_a_terminal():
+    found = tools.verdict(*tools.failed("\x1b[2Jx\x9b31m\x07").exercises)
+    assert "[2Jx31m" in export.exercises([tools.row("ada", found)])
 
 
 def test_json_gives_the_verdicts_back():

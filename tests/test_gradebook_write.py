@@ -24,6 +24,7 @@ from course.errors import ClassroomError
 
 NAME, COURSE = "z1_example", "crossroads"
 CHECK = "z1_softmax_check"
+NO_DECIMAL = "12h55555555555555555505555555555531 Feb 202455555555UTC+355530ma"
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +213,9 @@ def test_a_penalty_that_a_person_set_stays(writer, url, checks):
     assert penalty(url) == 1.0
 
 
-@pytest.mark.parametrize("said", ["", "nonsense", "9" * 99, "\0", "2026-13-45"])
+@pytest.mark.parametrize(
+    "said", ["", "nonsense", "9" * 99, "\0", "2026-13-45", NO_DECIMAL]
+)
 def test_a_timestamp_that_is_none_is_passed_over(writer, url, checks, said):
     writer.write(row(checks), "2026-01-03 10:00:00 UTC")
     writer.write(row(checks), said)

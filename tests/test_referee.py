@@ -536,15 +536,20 @@ def lesson_students():
     found.close()
 
 
-def judged(content, exercise, source, students):
-    """Return the verdict on an answer: the whole notebook, up to the exercise's check."""
-    reference = submission.reference(content, "t")
-    given = with_answers(content, {exercise.grade_id: source})
-    plan = only_until(submission.plan(reference, submitted(given)), exercise.check_id)
+def conducted(plan, students):
+    """Return the records of a plan, unseen."""
     records = []
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         referee.conduct(plan, students.new, records.append)
+    return records
+
+
+def judged(reference, content, exercise, source, students, returns):
+    """Return the verdict on an answer: the whole notebook, up to the exercise's check."""
+    given = submitted(with_answers(content, {exercise.grade_id: source}))
+    plan = submission.plan(reference, given, returns=returns)
+    records = conducted(only_until(plan, exercise.check_id), students)
     found = verdicts.assemble(reference.due, records)
     return next(it for it in found.exercises if it.grade_id == exercise.check_id)
 
@@ -554,11 +559,15 @@ def judged(content, exercise, source, students):
 def test_every_answer_of_a_lesson_is_judged_as_in_one_process(path, lesson_students):
     found = lesson.read(path)
     content = build.source_notebook(found)
+    reference = submission.reference(content, "t")
+    done = conducted(submission.of_reference(reference), lesson_students)[-1]
+    returns = {place: tuple(kinds) for place, kinds in done["returns"].items()}
     for exercise in found.exercises:
         bank_answers = [("right", exercise.solution), ("wrong", exercise.skeleton)]
         cases = [(kind, Answer(it, 0)) for kind, it in bank_answers]
         for kind, answer in [*cases, *bank.answers(exercise)]:
-            verdict = judged(content, exercise, answer.source, lesson_students)
+            asked = reference, content, exercise, answer.source
+            verdict = judged(*asked, lesson_students, returns)
             passed = verdict.status is Status.PASSED
             assert passed is (kind == "right"), (answer.line, verdict.message)
             assert not passed or verdict.points == exercise.points
