@@ -60,9 +60,12 @@ def assignments(
         wanted = set(ALWAYS).union(*(modules[it] for it in same))
         given = {it: _handed_out(it, handed_out) for it in same}
         folders = sorted({str(it) for found in given.values() for it in found})
+        loaded = [it for it in sorted(wanted) if _exists(it)]
+        inside = {it for it in wanted if it.rpartition(".")[0] in loaded}
         options = {
             "mode": None if mode is None else str(mode),
-            "preload": [it for it in sorted(wanted) if _exists(it)],
+            "preload": loaded,
+            "names": sorted(inside.difference(loaded)),
             "warm": [FIGURE] if wanted & DRAWS else [],
             "assets": folders,
         }
@@ -91,6 +94,7 @@ def setting(options: Mapping[str, object]) -> Setting:
     """Return what a process loads before it forks, from the options of a kind."""
     return Setting(
         preload=tuple(_texts(options["preload"])),
+        names=tuple(_texts(options["names"])),
         warm=tuple(_texts(options["warm"])),
         assets=tuple(Path(it) for it in _texts(options["assets"])),
     )
@@ -102,7 +106,7 @@ def _kind(modules: Iterable[str]) -> str:
 
 
 def _modules(source: bytes) -> Iterator[str]:
-    """Give the modules that a notebook's code cells import; demo cells never run."""
+    """Give `module` and `module.name` as code cells import; demo cells never run."""
     for cell in json.loads(source)["cells"]:
         if SKIP_TAG in cell.get("metadata", {}).get("tags", ()):
             continue
@@ -123,7 +127,7 @@ def _imports(text: str) -> Iterator[str]:
             yield from (it.name for it in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
-            for it in node.names:  # `from scipy import stats` loads a module, too
+            for it in node.names:  # `from scipy import stats`: perhaps a module, too
                 yield f"{node.module}.{it.name}"
 
 

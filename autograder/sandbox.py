@@ -41,6 +41,7 @@ class Setting:
 
     Attributes:
         preload: modules to import.
+        names: `module.name` of what is imported out of modules; it need not exist.
         warm: source texts that are run once (the student's sandbox only).
         figures: draw figures into the cells' outputs.
         assets: folders of models and data, seen as /opt/assets/NAME.
@@ -48,6 +49,7 @@ class Setting:
     """
 
     preload: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     warm: tuple[str, ...] = ()
     figures: bool = False
     assets: tuple[Path, ...] = ()
@@ -60,6 +62,7 @@ class Setting:
         return {
             "runtime": _RUNTIMES[kind] if self.runtime is None else self.runtime,
             "preload": [*self.preload, *lazy],
+            "names": list(self.names),
             "warm": list(self.warm),
             "figures": self.figures,
             "nested": nested,

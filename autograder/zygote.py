@@ -76,8 +76,17 @@ def _runtime(config: Mapping[str, Any]) -> Serve:
         return _say_hello
     module = importlib.import_module(config["runtime"])
     module.prefork(config)
+    for name in config["names"]:
+        _touch(name)
     serve: Serve = module.serve
     return serve
+
+
+def _touch(name: str) -> None:
+    """Get what a cell will import by name: some packages load when they are asked."""
+    module, _, attribute = name.rpartition(".")
+    with contextlib.suppress(Exception):  # the cell itself will say what is wrong
+        getattr(importlib.import_module(module), attribute)
 
 
 def _say_hello(sock: socket.socket, _: Mapping[str, object]) -> None:

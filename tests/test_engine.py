@@ -258,6 +258,14 @@ print("colorsys" in sys.modules)
         assert said(own, source) == "['sys']\nTrue\n"
 
 
+def test_what_a_package_loads_when_it_is_asked_is_loaded_before_the_fork(mode):
+    """Such as transformers' classes; here the classes of `concurrent.futures`."""
+    names = ("concurrent.futures.ProcessPoolExecutor", "concurrent.futures.no_such")
+    with Engine(Setting(names=names), mode=mode) as own:
+        source = "import sys; print('concurrent.futures.process' in sys.modules)"
+        assert said(own, source) == "True\n"
+
+
 @pytest.mark.slow
 def test_torch_works_after_the_fork(mode):
     caps = Caps(student=Limits(memory_mb=1536))
