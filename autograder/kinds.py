@@ -24,7 +24,7 @@ from course.errors import CrossroadsError
 from course.lesson_text import SKIP_TAG
 
 HEAVY = frozenset({"torch", "transformers", "accelerate"})
-ALWAYS = ("course.feedback", "course.hints")
+ALWAYS = ("course.feedback", "course.hints", "numpy")
 DRAWS = frozenset({"matplotlib.pyplot", "course.plots"})  # the latter: when it draws
 FIGURE = (
     "import matplotlib.pyplot as plt\n"
