@@ -26,12 +26,15 @@ class Facts:
         plain: (source, names) of plain cells that need no name of the student's: run by
             the referee for itself when a check needs one of these names.
         operators: class -> the special methods that the reference defines on it.
+        owned: names that locked cells and checks bind, and no other: never the
+            student's, even when the cell that binds them failed.
     """
 
     answers: tuple[str, ...] = ()
     imports: Mapping[str, str] = None  # type: ignore[assignment]
     plain: tuple[tuple[str, tuple[str, ...]], ...] = ()
     operators: Mapping[str, tuple[str, ...]] = None  # type: ignore[assignment]
+    owned: tuple[str, ...] = ()
 
     def defined_by(self, source: str) -> set[str]:
         """Return the names of answers that this source assigns."""
@@ -45,6 +48,7 @@ class Facts:
             imports=dict(data["imports"]),
             plain=tuple((source, tuple(names)) for source, names in data["plain"]),
             operators={k: tuple(v) for k, v in data["operators"].items()},
+            owned=tuple(data["owned"]),
         )
 
 
@@ -62,8 +66,8 @@ def facts_of(
         plain: text of cells that are neither, in order.
         checks: text of check cells.
     """
-    answer_trees = [_tree(it) for it in answers]
-    setup_trees = [_tree(it) for it in setups]
+    answer_trees, setup_trees = map(_trees, (answers, setups))
+    plain = list(plain)
     names = {name for tree in answer_trees for name in assigned(tree)}
     tainted, kept = set(names), []
     imports: dict[str, str] = {}
@@ -77,13 +81,27 @@ def facts_of(
             tainted |= own
         elif own:
             kept.append((_MAGIC.sub("", source), tuple(sorted(own))))
-    others = [_tree(it) for it in (*plain, *checks)]
+    plain_trees, check_trees = map(_trees, (plain, checks))
+    trusted = [*setup_trees, *check_trees]
+    owned = {name for tree in trusted for name in bound(tree)} - names
+    owned -= {name for tree in plain_trees for name in assigned(tree)}
     return Facts(
         answers=tuple(sorted(names)),
         imports={k: v for k, v in imports.items() if k not in names},
         plain=tuple((s, n) for s, n in kept if not set(n) & names),
-        operators=_operators([*answer_trees, *setup_trees, *others]),
+        operators=_operators([*answer_trees, *plain_trees, *trusted]),
+        owned=tuple(sorted(owned)),
     )
+
+
+def bound(tree: ast.Module) -> set[str]:
+    """Return the names that a cell binds at its top level, also by imports."""
+    return assigned(tree) | {name for name, _ in _imports(tree)}
+
+
+def names_in(source: str) -> set[str]:
+    """Return the names that a cell's text binds at its top level."""
+    return bound(_tree(source))
 
 
 def assigned(tree: ast.Module) -> set[str]:
@@ -96,6 +114,10 @@ def _tree(source: str) -> ast.Module:
         return ast.parse(_MAGIC.sub("", source))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module(body=[], type_ignores=[])
+
+
+def _trees(sources: Iterable[str]) -> list[ast.Module]:
+    return [_tree(it) for it in sources]
 
 
 def _top(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:

@@ -209,9 +209,9 @@ class Link:
                 raise NotPlain(self.refused) from None
             raise GraderLimit(f"the check cannot ask this: {error}") from None
         while True:
-            self._met = []
+            outer, self._met = self._met, []  # a key's hash is asked for in between
             reply = wire.receive(timed, self.codec)  # type: ignore[arg-type]
-            came = self._met
+            came, self._met = self._met, outer
             if type(reply) is not list or len(reply) < 2:
                 raise wf.WireError("neither a reply nor a question")
             if reply[0] != "callback":
@@ -334,6 +334,8 @@ class Link:
         ok = type(number) is int and type(kind) is str and kind in tuple("fckiox")
         if not ok or type(name) is not str or type(bases) is not list:
             raise wf.WireError("a handle of another form")
+        if len(self._met) >= wf.MAX_HANDLES:
+            raise wf.WireError("too many objects")
         self._dropped.discard(number)
         if kind == "x":
             if not all(map(_is_class_entry, bases)):

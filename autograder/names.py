@@ -25,7 +25,7 @@ class Names(dict[str, Any]):
         super().__init__(__name__="__main__", __builtins__=builtins)
         self.facts = facts
         self.link: Link | None = None
-        self.missing: str | None = None  # a name that nobody knew, just looked up
+        self.closed: set[str] = set()  # names that are never asked for over there
         self._held: dict[
             str, Proxy | type
         ] = {}  # functions and classes, until a cell runs
@@ -37,6 +37,8 @@ class Names(dict[str, Any]):
                 return dict.__getitem__(self, name)
             if hasattr(builtins, name):
                 raise KeyError(name)
+            if name in self.closed:  # its cell failed: the student's may be a forgery
+                raise NameError(f"name {name!r} is not defined")
         if name in self._held:
             return self._held[name]
         return self._students(name)

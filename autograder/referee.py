@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from autograder.facts import names_in
 from autograder.link import Link
 from autograder.names import Names
 from autograder.outcomes import (
@@ -104,6 +105,8 @@ class _Session:
             known = {name: frozenset(kinds) for name, kinds in plan.returns.items()}
         self.policy = Policy(operators, known)
         self.names = Names(plan.facts)
+        if known is not None:  # a reference that fails here shows which must stay open
+            self.names.closed.update(plan.facts.owned)
         self.link: Link | None = None
         self.records: set[type] = set()
         self.ran: list[Step] = []  # cells to run again in a fresh process
@@ -208,16 +211,26 @@ class _Session:
             with _quiet(), _cpu_limit(self.plan.cell_s):
                 _execute(step, self.names)
         except (StudentError, NameError, Abort):
-            return  # it needs what the student did not give
+            self.failed(step)  # it needs what the student did not give
+            return
         except Exception as error:  # noqa: BLE001 - the instructor's cell
             if self.link is not None and self.link.calls > calls:
-                return  # it was given something else than by the reference
+                self.failed(step)  # it was given something else than by the reference
+                return
             self.fault = f"cell {step.id!r} fails in the grader: {error!r}"
         for name in set(dict.keys(self.names)) - before:
             value = dict.__getitem__(self.names, name)
             is_own = isinstance(value, type) and value.__module__ == "__main__"
             if is_own and (hasattr(value, "__dataclass_fields__") or _is_named(value)):
                 self.records.add(value)
+
+    def failed(self, step: Step) -> None:
+        """Note that a locked cell fails here; as the reference's, its names are there."""
+        place = f"the cell {step.id}"
+        if self.policy.returns is None:
+            self.policy.seen.setdefault(place, set()).add("(fails)")
+        elif place in self.policy.returns:
+            self.names.closed -= names_in(step.source)
 
     # ------------------------------------------------------------ checks
 
@@ -256,11 +269,12 @@ class _Session:
     ) -> tuple[BaseException | None, object]:
         """Run a check once; return (what it raised, what its last line gave)."""
         try:
-            with _cpu_limit(self.plan.check_s):
+            with _cpu_limit(self.plan.check_s) as rung:
                 link.begin(self.plan.check_s, keeps_arguments=keeps_arguments)
                 if step.shared:
                     return None, self.judge_inside(step, link)
-                return None, _execute(step, self.names)
+                value = _execute(step, self.names)
+            return (rung[0] if rung else None), value  # a library may swallow it
         except Exception as error:  # noqa: BLE001 - whatever the check raises
             return error, None
         except (Abort, SystemExit) as error:
@@ -345,23 +359,27 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _cpu_limit(seconds: float) -> Iterator[None]:
+def _cpu_limit(seconds: float) -> Iterator[list[Hung]]:
     """Limit the CPU time that this process itself takes for a check.
 
     The link's deadlines limit waiting; this limits what a check does with an endless
-    generator's items, or with an answer of a million entries.
+    generator's items, or with an answer of a million entries. It rings again each second:
+    a library that calls Python (SQLite) may have swallowed what was raised. What was is
+    in the list that the block is given.
     """
+    rung: list[Hung] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield rung
         return
 
     def ring(*_: object) -> None:
-        raise Hung("judging the answer took too long")
+        rung.append(Hung("judging the answer took too long"))
+        raise rung[-1]
 
     old = signal.signal(signal.SIGPROF, ring)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
     try:
-        yield
+        yield rung
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, old)

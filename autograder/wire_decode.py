@@ -303,6 +303,14 @@ def _decimal(text: str) -> decimal.Decimal:
     return found
 
 
+def _fraction(*parts: int) -> fractions.Fraction:
+    ok = all(
+        type(it) is int and it.bit_length() <= wf.MAX_FRACTION_BITS for it in parts
+    )
+    check(ok, "fraction")  # to bring it to lowest terms takes quadratic time
+    return fractions.Fraction(*parts)
+
+
 _OTHERS: dict[str, Callable[[Any], object]] = {
     "ellipsis": lambda _: ...,
     "datetime": datetime.datetime.fromisoformat,
@@ -310,7 +318,7 @@ _OTHERS: dict[str, Callable[[Any], object]] = {
     "time": datetime.time.fromisoformat,
     "timedelta": lambda it: datetime.timedelta(*it),
     "decimal": _decimal,
-    "fraction": lambda it: fractions.Fraction(*it),
+    "fraction": lambda it: _fraction(*it),
     "path": pathlib.Path,
 }
 

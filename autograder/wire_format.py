@@ -10,7 +10,9 @@ MAX_BUFFERS = 64
 MAX_BUFFER_BYTES = 256 << 20  # of all buffers of one frame
 MAX_NESTING = 60  # of tuples, sets, tables ...; lists and dicts: msgpack's own 511
 MAX_INT_DIGITS = 1 << 18  # hexadecimal: a million bits
+MAX_FRACTION_BITS = 100_000
 MAX_RANGE = 10_000_000  # numbers, or items that take no memory
+MAX_HANDLES = 100_000  # objects of the student's in one message
 MANY_KEYS = 1000  # from so many on, keys with equal hashes are looked for
 INLINE_BYTES = 4096  # arrays up to this size lie in the body
 

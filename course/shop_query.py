@@ -8,6 +8,9 @@ from course.shop import SCHEMA, TODAY, Row
 
 MAX_STEPS = 20_000_000  # of SQLite's virtual machine: seconds, not minutes
 MAX_ROWS = 10_000
+MAX_BYTES = (
+    1_000_000  # of one value: `randomblob` makes what it is asked for in one step
+)
 
 
 class QueryError(CrossroadsError):
@@ -38,6 +41,7 @@ def ask(tables: Mapping[str, Sequence[Row]], sql: str) -> list[tuple[object, ...
                 marks = ", ".join("?" * len(rows[0]))
                 con.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608 - our own names
         con.commit()
+        con.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BYTES)
         con.set_authorizer(_only_reading)
         left = iter(range(MAX_STEPS // 1000))
         con.set_progress_handler(lambda: next(left, None) is None, 1000)

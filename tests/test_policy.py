@@ -15,6 +15,7 @@ MONEY = (
     "class Money:\n"
     "    def __init__(self, cents): self.cents = cents\n"
     "    def __eq__(self, other): return self.cents == other.cents\n"
+    "    def __hash__(self): return hash(self.cents)\n"
     "    def __len__(self): return 1\n"
     "    def __iter__(self): return iter([self.cents])\n"
     "def pay(n): return Money(n)"
@@ -24,6 +25,7 @@ LIAR = (
     "class Money:\n"
     "    __eq__ = lambda self, other: True\n"
     "    __ne__ = lambda self, other: False\n"
+    "    __hash__ = lambda self: 0\n"
     "    __len__ = lambda self: 2\n"
     "    __iter__ = lambda self: iter([2, 3])\n"
 )
@@ -66,6 +68,11 @@ LIES = {
         "def f(x): return {'a': x}",
         "assert f(1)['a'] == 1",
         "def f(x): return {'a': Money()}",
+    ),
+    "a value beside a key that is asked for its hash": (
+        "def f(x): return {'a': x}",
+        "assert f(1)['a'] == 1",
+        "def f(x): return {'a': Money(), Money(): 0}",
     ),
     "items of an iterator": (
         "def f(x): yield x",

@@ -6,7 +6,7 @@ import pytest
 from referee_tools import cell, conduct, notebook, submitted, with_answers
 from students import Students
 
-from autograder import referee, submission
+from autograder import referee, student_errors, submission
 from autograder.verdicts import Status
 
 RUNTIME = (
@@ -28,17 +28,21 @@ def _grading(monkeypatch):
     monkeypatch.setenv("CROSSROADS_GRADING", "1")  # conduct sets it: take it back
 
 
-def judged(students, answer, check, given, setup="", **more):
-    """Return (the exercise, the honest one after it), judged after the reference was."""
-    asked = notebook([answer, LAST], [check, LAST_CHECK], setup)
+def calibrated(students, asked, changes, **limits):
+    """Return the exercises of a submission, judged after the reference was."""
     reference = submission.reference(asked, "t")
     own, records = conduct(reference, submitted(asked), students.new)
     assert {it.status for it in own.exercises} == {Status.PASSED}
     returns = {k: tuple(it) for k, it in records[-1]["returns"].items()}
-    handed_in = submitted(with_answers(asked, {"e0": given}))
-    limits = {"call_s": 1.0, "returns": returns} | more
-    verdict, _ = conduct(reference, handed_in, students.new, **limits)
-    return verdict.exercises
+    given = submitted(with_answers(asked, changes))
+    more = {"call_s": 1.0, "returns": returns} | limits
+    return conduct(reference, given, students.new, **more)[0].exercises
+
+
+def judged(students, answer, check, given, **limits):
+    """Return (the exercise, the honest one after it), judged after the reference was."""
+    asked = notebook([answer, LAST], [check, LAST_CHECK])
+    return calibrated(students, asked, {"e0": given}, **limits)
 
 
 def test_an_exhausted_iterator_of_the_check_does_not_end_its_loop(students):
@@ -136,3 +140,55 @@ def test_what_a_function_of_the_check_asserts_is_told_to_the_instructor_alone(st
     found, _ = judged(students, "def f(ask): return ask(77)", check, spy)
     assert found.message == "asked 0, not 77"
     assert "LEARNT AssertionError()" in found.stdout
+
+
+def test_a_check_that_swallows_the_end_of_its_time_has_not_passed(students):
+    check = "n = f()\ntry:\n    while n: pass\nexcept BaseException: pass"
+    ones = judged(
+        students, "def f(): return 0", check, "def f(): return 1", check_s=1.0
+    )
+    assert [it.status for it in ones] == [Status.TIMED_OUT, Status.PASSED]
+
+
+def test_more_objects_than_anybody_needs_are_refused(students):
+    cheat = "def f(): return [object() for _ in range(150_000)]"
+    ones = judged(students, "def f(): return 0", "assert f() == 0", cheat, call_s=9.0)
+    assert [it.status for it in ones] == [Status.VIOLATION, Status.PASSED]
+
+
+def test_classes_of_exceptions_without_number_are_not_kept():
+    known = student_errors.Exceptions({})
+    for number in range(3 * student_errors.MAX_CLASSES):
+        found = known.of([["__main__", "E", number], ["builtins", "ValueError", -1]])
+        assert issubclass(found, ValueError)
+    assert len(known._made) <= student_errors.MAX_CLASSES
+
+
+FORGES = "def f(x):\n    globals()['oracle'] = lambda x: 0\n    return 0"
+
+
+def test_what_a_locked_cell_defines_is_never_the_students(students):
+    answer = "def ready(): return 1\ndef f(x): return x + 1"
+    asked = notebook([answer], ["assert f(1) == oracle(1)"])
+    asked["cells"].insert(1, cell("ready()\ndef oracle(x): return x + 1", "locked"))
+    fails = "import inspect\ndef ready():\n"
+    fails += "    assert 'do_call' not in [it.function for it in inspect.stack()]\n"
+    (found,) = calibrated(students, asked, {"e0": fails + FORGES})
+    assert (found.status, found.points) == (Status.FAILED, 0)
+    assert "'oracle' is not defined" in found.message
+
+
+def test_what_an_earlier_check_defines_is_never_the_students(students):
+    answers = ["def g(): return 1", "def f(x): return x + 1"]
+    first = "assert g() == 1\ndef oracle(x): return x + 1"
+    asked = notebook(answers, [first, "assert f(1) == oracle(1)"])
+    found = calibrated(students, asked, {"e0": "def g(): return 0", "e1": FORGES})
+    assert [it.points for it in found] == [0, 0]
+
+
+def test_a_locked_cell_that_only_the_students_process_can_run_stays_theirs(students):
+    locked = "import threading\nkept = f(threading.Lock())\nsize = 3"
+    asked = notebook(["def f(x): return 1"], ["assert size == 3 and f(0) == 1"])
+    asked["cells"].insert(1, cell(locked, "locked"))
+    (found,) = calibrated(students, asked, {"e0": "def f(x): return 1 # mine"})
+    assert found.status is Status.PASSED, found.message

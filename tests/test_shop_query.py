@@ -49,3 +49,8 @@ def test_the_answer_has_a_limit(monkeypatch):
     monkeypatch.setattr(shop_query, "MAX_ROWS", 1)
     with pytest.raises(QueryError, match="more than 1 rows"):
         ask(TABLES, "SELECT * FROM customers")
+
+
+def test_a_value_cannot_take_the_machines_memory():
+    with pytest.raises(QueryError, match="too big"):
+        ask({}, "SELECT length(randomblob(1000000000))")
