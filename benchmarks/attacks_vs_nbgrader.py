@@ -40,7 +40,7 @@ from attack_tools import NAME, Attack  # noqa: E402
 
 from course.classroom import Classroom, open_classroom  # noqa: E402
 
-KEEP = Path(tempfile.gettempdir(), "attacks-vs-nbgrader.jsonl")
+KEEP = Path(tempfile.gettempdir(), "attacks-vs-nbgrader", "found.jsonl")
 LIMIT_S = (
     100.0  # an honest one takes a tenth; time spent waiting for a core not counted
 )
@@ -267,12 +267,24 @@ def kept(path: Path) -> dict[str, Found]:
     return found
 
 
-def contained(folder: Path, attack: Attack) -> Found:
+def template_in(place: Path) -> Path:
+    """Return the classroom that each attack gets a copy of; made when it is missing."""
+    mark = hashlib.sha256(tools.TARGET.read_bytes()).hexdigest()[:16]
+    template = place / f"classroom-{mark}"
+    if not template.is_dir():
+        with tempfile.TemporaryDirectory(dir=place) as name:
+            room = tools.make_room(Path(name))
+            tools.hand_in_honest(room)
+            room.folder.rename(template)
+    return template
+
+
+def contained(folder: Path, template: Path, attack: Attack) -> Found:
     """Grade one attack in a container of its own; return what came of it."""
     home = folder / "home"
     for name in ("room", "home"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    shutil.copytree(folder / "template", folder / "room")
+    shutil.copytree(template, folder / "room")
     home.mkdir()
     paths = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
     command = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
@@ -298,14 +310,11 @@ def contained(folder: Path, attack: Attack) -> Found:
 def measured(suite: list[Attack], path: Path, end: float) -> None:
     """Grade these; append what came of each to the file. Stops at the end's time."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        room = tools.make_room(folder)
-        tools.hand_in_honest(room)
-        room.folder.rename(folder / "template")
+        folder, template = Path(name), template_in(path.parent)
         for attack in suite:
             if time.monotonic() > end:
                 return
-            found = contained(folder, attack)
+            found = contained(folder, template, attack)
             with path.open("a") as file:
                 file.write(json.dumps(dataclasses.asdict(found)) + "\n")
             print(f"{attack.name}: {'; '.join(found.signs) or 'no gain'}", flush=True)
@@ -362,6 +371,7 @@ def main() -> None:
         inside(args.inside, args.only[0])
         return
     end = time.monotonic() + 60 * args.minutes
+    args.keep.parent.mkdir(parents=True, exist_ok=True)
     suite = {it.name: it for it in tools.suite() if it.harmless}
     names = args.only or list(suite)
     known = {} if args.again else kept(args.keep)
