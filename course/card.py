@@ -19,13 +19,20 @@ from course.errors import CrossroadsError
 STATIC = Path(__file__).parent / "static"
 PARSONS_AFTER = 2  # failed attempts in a row
 
+
+def _script(name: str) -> str:
+    """Return a card's script after what all cards share: one module, nothing fetched."""
+    parts = (STATIC / "common.js", STATIC / name)
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
+
+
 _shown: dict[str, anywidget.AnyWidget] = {}
 
 
 class ExerciseCard(anywidget.AnyWidget):
     """Shows how an exercise stands, and offers help."""
 
-    _esm = STATIC / "exercise_card.js"
+    _esm = _script("exercise_card.js")
     _css = STATIC / "card.css"
 
     key = traitlets.Unicode().tag(sync=True)
@@ -59,6 +66,7 @@ class ExerciseCard(anywidget.AnyWidget):
             points=f"{most if passed else 0:g} of {most:g} point{'s' * (most != 1)}",
             lesson_line=_lesson_line(key),
             hints_total=len(hints.ladder(key)),
+            hints=[] if passed else [_shown_hint(it) for it in hints.taken(key)],
             offers_parsons=not passed and failures >= PARSONS_AFTER,
         )
         self.on_msg(_handler(self._do))
@@ -68,14 +76,13 @@ class ExerciseCard(anywidget.AnyWidget):
         """The card as plain text: the same words as in a terminal."""
         if self.passed:
             return f"✓ {self.key}: right."
-        return f'✗ {self.key}: {self.message}\n  Stuck? Run hint("{self.key}").'
+        stuck = f'\n  Stuck? Run hint("{self.key}").' if self.hints_total else ""
+        return f"✗ {self.key}: {self.message}{stuck}"
 
     def _do(self, asked: Mapping[str, Any]) -> None:
         """Answer a button."""
         if asked.get("do") == "hint":
-            found = hints.take(self.key)
-            html = markup.to_html(found.text)
-            self.hints = [*self.hints, {"title": found.title, "html": html}]
+            self.hints = [*self.hints, _shown_hint(hints.take(self.key))]
         elif asked.get("do") == "parsons":
             self.lines = [
                 {"letter": letter, "text": line}
@@ -100,7 +107,7 @@ class ExerciseCard(anywidget.AnyWidget):
 class AgainCard(anywidget.AnyWidget):
     """Asks whether one would do a lesson's work again tomorrow."""
 
-    _esm = STATIC / "again_card.js"
+    _esm = _script("again_card.js")
     _css = STATIC / "card.css"
 
     lesson_id = traitlets.Unicode().tag(sync=True)
@@ -116,7 +123,7 @@ class AgainCard(anywidget.AnyWidget):
         """Note the answer that was chosen."""
         chosen = int(asked.get("answer", 0))
         if chosen in range(1, 6):
-            self.answer = chosen
+            self.answer, self.noted = chosen, ""  # the same words twice are said twice
             progress.record("again", self.lesson_id, answer=chosen)
             self.noted = f"Noted: {chosen} of 5. It stays on this machine."
 
@@ -180,6 +187,10 @@ def _with_fallbacks(bundle: Any, text: str, html: str) -> Any:
     """Return a widget's MIME bundle with what else can be shown of it."""
     data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
     return {**data, "text/plain": text, "text/html": html}, metadata
+
+
+def _shown_hint(found: hints.Hint) -> dict[str, str]:
+    return {"title": found.title, "html": markup.to_html(found.text)}
 
 
 def _lesson_line(key: str) -> str:

@@ -66,7 +66,9 @@ def table(results: list[Result]) -> str:
         said = f"✓ {it.key}: right." if it.passed else it.message
         lines.append(f"{said}  ({it.points:g} of {it.max_points:g})")
     got, most = sum(it.points for it in results), sum(it.max_points for it in results)
-    return "\n".join([*lines, f"{got:g} of {most:g} points"])
+    lines.append(f"{got:g} of {most:g} points")
+    first = next((it.key for it in results if not it.passed), "")
+    return "\n".join(lines + ([f"A hint: course hint {first}"] if first else []))
 
 
 def _read(path: Path) -> NotebookNode:
@@ -125,7 +127,11 @@ def _run(notebook: NotebookNode, folder: Path, limit_s: float) -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         client = NotebookClient(
-            notebook, timeout=limit_s, allow_errors=True, interrupt_on_timeout=True
+            notebook,
+            timeout=limit_s,
+            allow_errors=True,
+            interrupt_on_timeout=True,
+            extra_arguments=["--log-level=ERROR"],  # its warnings are not the learner's
         )
         env = settings.for_child(CROSSROADS_GRADING="1", MPLBACKEND="agg")
         # A process that ends leaves the rest without a verdict: see _outcome.

@@ -5,6 +5,7 @@ A command parses, calls and prints; heavy modules are imported inside of it.
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def progress(as_json: bool, html: Path | None, forget: bool, yes: bool) -> None:
             click.confirm(f"Delete {log.log_path()}?", abort=True)
         click.echo("The log is deleted." if log.forget() else "There is no log.")
     elif html:
-        click.echo(overview.write_page(html))
+        click.echo(_written(overview.write_page, html))
     elif as_json:
         click.echo(json.dumps(overview.rows()))
     else:
@@ -147,7 +148,7 @@ def report(to: Path) -> None:
     """Write the page "Which path fits me?", made from your own log alone."""
     from course import report as reports
 
-    click.echo(reports.write(to))
+    click.echo(_written(reports.write, to))
 
 
 @main.command()
@@ -218,6 +219,16 @@ def classroom(
         folder, lessons=list(lessons) or None, hidden_seed=seed, students=students
     )
     click.echo(made.summary())
+
+
+def _written(write: Callable[[Path], Path], place: Path) -> Path:
+    """Return what was written there; a place that cannot be written is named."""
+    try:
+        return write(place)
+    except OSError as error:
+        raise CrossroadsError(
+            f"{place} cannot be written ({error.strerror}); name another place"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -103,7 +103,8 @@ def judge(evidence: Evidence, days_there: Sequence[int] = range(1, 9)) -> Fit:
 
 def _verdict(evidence: Evidence, again: Gap) -> tuple[Verdict, tuple[str, ...]]:
     if again.n < MIN_DAYS:
-        few = f"{again.n} days have both halves rated; it takes {MIN_DAYS}"
+        have = "day has" if again.n == 1 else "days have"
+        few = f"{again.n} {have} both halves rated; it takes {MIN_DAYS}"
         return Verdict.NOT_ENOUGH, (few,)
     mean, low, high = again.mean or 0.0, again.low or 0.0, again.high or 0.0
     if again.decides:

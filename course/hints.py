@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from course import lesson as lessons
 from course import progress
+from course.errors import CrossroadsError
 from course.lesson_text import BEGIN_SOLUTION, END_SOLUTION
 
 
@@ -27,10 +28,14 @@ class Hint:
 def ladder(key: str) -> list[str]:
     """Return the exercise's hints in order; the last is the solution (Markdown).
 
+    A prediction has none: every honest guess is right.
+
     Raises:
         CrossroadsError: there is no such exercise.
     """
     exercise = lessons.find_exercise(key)
+    if exercise.is_prediction:
+        return []
     return [*exercise.hints, f"```python\n{exercise.solution.strip()}\n```"]
 
 
@@ -38,13 +43,26 @@ def take(key: str, rung: int | None = None) -> Hint:
     """Return the next hint for an exercise, or this rung; note it in the log.
 
     Raises:
-        CrossroadsError: there is no such exercise.
+        CrossroadsError: there is no such exercise, or it is a prediction.
     """
     rungs = ladder(key)
+    if not rungs:
+        raise CrossroadsError(_no_help(key))
     number = rung if rung is not None else progress.hints_taken(key) + 1
     number = min(max(number, 1), len(rungs))
     progress.record("hint", key, rung=number)
     return Hint(number, len(rungs), rungs[number - 1])
+
+
+def taken(key: str) -> list[Hint]:
+    """Return the rungs that were taken so far, in order.
+
+    Raises:
+        CrossroadsError: there is no such exercise.
+    """
+    rungs = ladder(key)
+    every = [Hint(i, len(rungs), text) for i, text in enumerate(rungs, 1)]
+    return every[: progress.hints_taken(key)]
 
 
 def hint(key: str, rung: int | None = None) -> None:
@@ -57,8 +75,11 @@ def hint(key: str, rung: int | None = None) -> None:
     Raises:
         CrossroadsError: there is no such exercise.
     """
+    if not ladder(key):
+        print(_no_help(key))
+        return
     found = take(key, rung)
-    _show(f"**{found.title}**\n\n{found.text}")
+    _show(found)
 
 
 def parsons(key: str, order: str | None = None) -> None:
@@ -71,6 +92,9 @@ def parsons(key: str, order: str | None = None) -> None:
     Raises:
         CrossroadsError: there is no such exercise.
     """
+    if not ladder(key):
+        print(_no_help(key))
+        return
     if order is not None:
         print(judge_order(key, order)[1])
         return
@@ -111,6 +135,13 @@ def judge_order(key: str, order: str) -> tuple[bool, str]:
     at = next(i for i, (a, b) in enumerate(zip(picked, lines, strict=True)) if a != b)
     line = picked[at].strip()
     return False, f"Right up to line {at}. Line {at + 1} cannot be `{line}` yet."
+
+
+def _no_help(key: str) -> str:
+    return (
+        f"{key} asks for a guess: any honest one is right, so there is nothing to give "
+        "away. Choose one of its options, and say how sure you are, from 0 to 1."
+    )
 
 
 def _passes(key: str, picked: list[str]) -> bool:
@@ -159,16 +190,17 @@ def _letter(index: int) -> str:
     return "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"[index]
 
 
-def _show(text: str) -> None:
-    """Show Markdown in a notebook, plain text elsewhere."""
+def _show(found: Hint) -> None:
+    """Show a hint as Markdown in a notebook, as plain text elsewhere."""
+    plain = f"{found.title}\n\n{found.text}"
     try:
         from IPython import get_ipython
         from IPython.display import Markdown, display
     except ImportError:
-        print(text)
+        print(plain)
         return
     shell = get_ipython()
     if shell is None or not hasattr(shell, "kernel"):
-        print(text)
+        print(plain)
     else:
-        display(Markdown(text))
+        display(Markdown(f"**{found.title}**\n\n{found.text}"))

@@ -37,26 +37,51 @@ def rows() -> list[dict[str, object]]:
 
 
 def table() -> str:
-    """Return the rows and the sums of both tracks as text for a terminal."""
+    """Return what was begun, both tracks and what comes next as text for a terminal."""
+    every, begun = rows(), _begun()
+    parts = [_exercises([it for it in every if it["lesson"] in begun])] if begun else []
+    parts += [f"{name.upper()}: {_points(every, name)} points" for name in begun]
+    following = workspace.next_lesson()
+    parts += ["" if begun else "Nothing is begun yet.", picture(), ""]
+    parts += [f"`course start` opens {following.id.upper()}: {following.title}"]
+    return "\n".join(parts).lstrip("\n")
+
+
+def _begun() -> list[str]:
+    """Return the ids of the lessons in which something was tried, in the learner's order."""
+    tried = {key.split(".")[0] for key in progress.states()}
+    return [it.id for it in workspace.all_lessons() if it.id in tried]
+
+
+def _exercises(shown: list[dict[str, object]]) -> str:
+    """Return the rows as a table of characters."""
     from rich.console import Console
     from rich.table import Table
 
     mark = {"right": "✓ right", "tried": "… tried", "to do": "  to do"}
-    shown = Table("exercise", "state", "attempts", "hints", "points")
-    sums: dict[str, list[float]] = {}
-    for row in rows():
-        points, most = float(str(row["points"])), float(str(row["max_points"]))
-        total = sums.setdefault(str(row["lesson"]), [0.0, 0.0])
-        total[0], total[1] = total[0] + points, total[1] + most
-        cells = [row["exercise"], mark[str(row["state"])], row["attempts"]]
-        cells += [row["hints"], f"{points:g} of {most:g}"]
-        shown.add_row(*(str(cell) for cell in cells))
+    drawn_table = Table("exercise", "state")
+    for name in ("attempts", "hints", "points"):
+        drawn_table.add_column(name, justify="right")
+    for row in shown:
+        points = f"{row['points']:g} of {row['max_points']:g}"
+        cells = [
+            row["exercise"],
+            mark[str(row["state"])],
+            row["attempts"],
+            row["hints"],
+        ]
+        drawn_table.add_row(*(str(cell) for cell in [*cells, points]))
     page = io.StringIO()
-    Console(file=page, width=80).print(shown)
-    lines = [
-        f"{name}: {got:g} of {most:g} points" for name, (got, most) in sums.items()
-    ]
-    return page.getvalue() + "\n".join([*lines, "", picture()])
+    Console(file=page, width=80).print(drawn_table)
+    return page.getvalue().rstrip("\n")
+
+
+def _points(every: list[dict[str, object]], name: str) -> str:
+    own = [row for row in every if row["lesson"] == name]
+    got, most = (
+        sum(float(str(row[of])) for row in own) for of in ("points", "max_points")
+    )
+    return f"{got:g} of {most:g}"
 
 
 def counts() -> dict[str, tuple[int, int]]:

@@ -50,13 +50,16 @@ def all_lessons() -> list[Lesson]:
     half goes first alternates from day to day, and half of all learners begin with the
     other track: so liking a track is not the same as liking what comes first.
     """
-    found = [lessons.read(path) for path in lessons.lesson_paths()]
+    found = [lessons.load(path.stem) for path in lessons.lesson_paths()]
     number = progress.learner_number() or 0
     return sorted(found, key=lambda lesson: _place(lesson, number))
 
 
 def next_lesson() -> Lesson:
-    """Return the first lesson with an exercise that was not passed yet.
+    """Return the next lesson to do: one with an exercise that was not passed yet.
+
+    Looked for from the lesson that was worked on last: who skips ahead goes on from
+    there, and what was left out comes after the end.
 
     Raises:
         CrossroadsError: there are no lessons.
@@ -64,8 +67,10 @@ def next_lesson() -> Lesson:
     every = all_lessons()
     if not every:
         raise CrossroadsError("no lessons are installed; install the course again")
+    last = _worked_on_last()
+    here = next((i for i, lesson in enumerate(every) if lesson.id == last), 0)
     states = progress.states()
-    for lesson in every:
+    for lesson in every[here:] + every[:here]:
         keys = [exercise.key for exercise in lesson.exercises]
         if not all(key in states and states[key].passed for key in keys):
             return lesson
@@ -90,6 +95,12 @@ def open_lab(folder: Path, notebook: Path, *, browser: bool) -> int:
 def first_letter(day: int, number: int) -> str:
     """Return which half of a day goes first for the learner: "a" or "m"."""
     return "am"[(day + number) % 2]
+
+
+def _worked_on_last() -> str:
+    """Return the id of the lesson whose check ran last; empty before the first."""
+    attempts = [it.key for it in progress.events() if it.event == "attempt"]
+    return attempts[-1].split(".")[0] if attempts else ""
 
 
 def _place(lesson: Lesson, number: int) -> tuple[int, int, bool]:

@@ -13,8 +13,8 @@ import attack_tools as tools
 import psutil
 import pytest
 from attack_tools import NAME, SECRET, WALL_S
+from browser_tools import CHROMIUM, QUIET
 from nbgrader.api import Gradebook
-from test_browser import CHROMIUM, QUIET
 from test_pages_browser import LOOK
 
 from autograder import feedback_pages, outline

@@ -91,9 +91,29 @@ def test_a_learners_notebook_is_never_overwritten(tmp_path):
 def test_the_next_lesson_is_the_first_that_is_not_all_right():
     every = workspace.all_lessons()
     assert workspace.next_lesson().id == every[0].id
-    for exercise in every[0].exercises:
-        progress.record_attempt(exercise.key, passed=True)
+    pass_all(every[0])
     assert workspace.next_lesson().id == every[1].id
+
+
+def pass_all(lesson):
+    for exercise in lesson.exercises:
+        progress.record_attempt(exercise.key, passed=True)
+
+
+def test_who_skips_ahead_goes_on_from_there_and_comes_back_in_the_end():
+    every = workspace.all_lessons()
+    f1, f2 = every[-2:]
+    assert [f1.id, f2.id] == ["f1", "f2"]
+    pass_all(every[0])
+    progress.record_attempt(f1.exercises[0].key, passed=True)
+    assert workspace.next_lesson().id == "f1"
+    pass_all(f1)
+    assert workspace.next_lesson().id == "f2"
+    pass_all(f2)
+    assert workspace.next_lesson().id == every[1].id
+    for lesson in every:
+        pass_all(lesson)
+    assert workspace.next_lesson().id == "f2"
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

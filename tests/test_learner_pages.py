@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from test_browser import CHROMIUM, QUIET
+from browser_tools import CHROMIUM, QUIET
 
 from course import overview, progress, report
 

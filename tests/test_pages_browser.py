@@ -2,8 +2,8 @@
 
 import pytest
 import verdict_tools as tools
+from browser_tools import CHROMIUM, QUIET
 from payloads import PAYLOADS
-from test_browser import CHROMIUM, QUIET
 
 from autograder import feedback_pages, reports
 from autograder.outline import Outline
