@@ -147,8 +147,8 @@ def test_the_ads_are_counted_as_the_prose_says(ads):
     assert countries["South Africa"] > 0.5
     assert len(countries) == 10  # South Africa, Saudi Arabia and eight more
     assert 1 - len(once) / len(table) == pytest.approx(1 / 3, abs=0.01)
-    assert once["kind"].value_counts()[["AI", "ML"]].tolist() == [58, 260]
-    assert "58 ads against 260" in FLOWING
+    assert once["kind"].value_counts()[["AI", "ML"]].tolist() == [56, 260]
+    assert "56 ads against 260" in FLOWING
     top = once.groupby("kind")["job_country"].agg(lambda it: it.value_counts().index[0])
     assert (top["AI"], top["ML"]) == ("Saudi Arabia", "South Africa")
     assert re.search(r"AI pattern: 101 ads; 15 name an employer", ads["said"])
@@ -157,25 +157,23 @@ def test_the_ads_are_counted_as_the_prose_says(ads):
 @pytest.mark.slow
 @pytest.mark.models
 def test_the_difference_in_aws_is_one_of_countries_and_that_in_pytorch_is_not(ads):
-    everywhere, gulf = ads["shares"]
+    everywhere, two = ads["shares"].values()
 
     def percent(found, skill):
         return [round(found[kind][skill][0]) for kind in ("ML", "AI", "scientist")]
 
-    assert percent(everywhere, "aws")[:2] == [47, 22]
-    assert percent(gulf, "aws")[:2] == [26, 20]
-    assert percent(gulf, "pytorch")[:2] == [43, 20]
-    assert percent(gulf, "r") == [10, 43, 42]
+    assert percent(everywhere, "aws")[:2] == [47, 23]
+    assert percent(two, "aws")[:2] == [26, 21]
+    assert percent(two, "pytorch")[:2] == [43, 21]
+    assert percent(two, "r") == [10, 45, 42]
     for words in (
-        "47 % of the ML ads ask for it and 22 % of the AI ads",
-        "26 against 20 %",
-        "43 against 20 %",
-        "(43 and 42 %), not like the ML ads (10 %)",
+        "47 % of the ML ads ask for it and 23 % of the AI ads",
+        "26 against 21 %",
+        "43 against 21 %",
+        "(45 and 42 %), not like the ML ads (10 %)",
     ):
         assert words in FLOWING
-    (_, ml_low, ml_high), (_, ai_low, ai_high) = (
-        gulf[it]["aws"] for it in ("ML", "AI")
-    )
+    (_, ml_low, ml_high), (_, ai_low, ai_high) = (two[it]["aws"] for it in ("ML", "AI"))
     assert max(ml_low, ai_low) < min(ml_high, ai_high)
 
 
@@ -222,11 +220,13 @@ def test_what_the_list_can_and_cannot_see(ads):
 @pytest.mark.slow
 @pytest.mark.models
 def test_copies_flatter_the_model_as_much_as_the_prose_says(ads):
-    percent = [round(100 * it) for it in ads["scores"].values()]
-    assert "82 % are right; with equal lists on one side 71 %, with nearly" in FLOWING
-    assert percent == pytest.approx([82, 71, 70], abs=1)
-    base = (ads["kinds_all"] == "engineer").mean()
-    assert 100 * base == pytest.approx(41, abs=0.5)
+    percent = [100 * it for it in ads["scores"].values()]
+    assert "With all copies, 82 % are right; with each ad once 76 %" in FLOWING
+    assert "never seen 70 %" in FLOWING
+    assert percent == pytest.approx([82, 76, 70, 70], abs=1)
+    base = ads["base"]
+    assert 100 * base == pytest.approx(42, abs=0.5)
+    assert base == (ads["once"].query("kind != ''")["kind"] == "engineer").mean()
     assert base + 0.1 < min(ads["scores"].values())
 
 
@@ -245,15 +245,15 @@ def test_the_pair_of_this_course_is_among_the_two_told_apart_worst(ads):
     worst = sorted(auc, key=auc.get)[:2]
     assert set(worst) == {("AI", "ML"), ("AI", "scientist")}
     for pair, said in {
-        ("AI", "ML"): "*AI* or *ML*: 0.68",
-        ("AI", "scientist"): "*AI* or *data scientist*: 0.65",
-        ("ML", "analyst"): "hardly ever confused (AUC 0.95)",
+        ("AI", "ML"): "*AI* or *ML*: 0.69",
+        ("AI", "scientist"): "*AI* or *data scientist*: 0.64",
+        ("ML", "analyst"): "hardly ever confused (AUC 0.96)",
     }.items():
         assert said in FLOWING
         assert auc[pair] == pytest.approx(float(said.strip(")")[-4:]), abs=0.015)
     some = (ads["X"], ads["kinds"], ads["groups"])
-    assert ads["told_apart"](*some, "AI", "scientist").min() <= 0.5
-    assert ads["told_apart"](*some, "AI", "ML").min() > 0.5
+    least = [ads["told_apart"](*some, "AI", it).min() for it in ("ML", "scientist")]
+    assert max(least) < 0.6  # hardly better than a coin
 
 
 @pytest.mark.slow
