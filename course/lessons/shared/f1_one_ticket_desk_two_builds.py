@@ -223,17 +223,18 @@ with check("f1.tfidf_softmax"):
     def slow_build(train, y, test, unit=True, weigh=True, damped=True):
         """The build in dense tables, with typical mistakes as options."""
         vocabulary = sorted({w for t in train for w in words(t)})
-        A, B = table(train, vocabulary), table(test, vocabulary)
-        df = (A > 0).sum(axis=0)
-        idf = np.log((1 + len(A)) / (1 + df)) + 1 if weigh else 1.0
+        both = [table(train, vocabulary), table(test, vocabulary)]
+        df = (both[0] > 0).sum(axis=0)
+        idf = np.log((1 + len(train)) / (1 + df)) + 1 if weigh else 1.0
         if damped:
-            A, B = (
-                np.where(X > 0, 1 + np.log(np.maximum(X, 1)), 0) for X in (A, B)
-            )
-        A, B = A * idf, B * idf
+            both = [
+                np.where(it > 0, 1 + np.log(np.maximum(it, 1)), 0)
+                for it in both
+            ]
+        both = [it * idf for it in both]
         if unit:
-            A, B = normalize(A), normalize(B)
-        return fit_softmax(A, y, B)
+            both = [normalize(it) for it in both]
+        return fit_softmax(both[0], y, both[1])
 
     def try_build(train, y, test):
         before = list(train), list(test)
