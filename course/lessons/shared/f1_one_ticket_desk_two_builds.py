@@ -1168,10 +1168,10 @@ def risk_coverage(conf, ok):
 # %% demo
 def draw(n, seed=1):
     """Return n training rows of each kind."""
-    rng = np.random.default_rng(seed)
     pools = [np.flatnonzero((desk.y == k) & ~desk.is_test) for k in range(K)]
+    dice = np.random.default_rng(seed)
     return np.concatenate(
-        [rng.choice(pool, n, replace=False) for pool in pools]
+        [dice.choice(pool, n, replace=False) for pool in pools]
     )
 
 
