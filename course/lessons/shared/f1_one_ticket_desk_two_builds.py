@@ -1666,14 +1666,15 @@ def decide(builds, volume, prices, cost):
 with check("f1.decide"):
 
     def cost_of(build, volume, prices):
-        """The bill again: this check does not need your euros."""
+        """A bill of the same parts: this check does not need your euros."""
+        wrong = (1 - build["accuracy"]) * volume
         parts = {
-            "labels": build["n"] * prices["kinds"] * prices["label"],
-            "building": build["hours"] * prices["hour"],
-            "compute": volume * build["ms"] / 3.6e6 * prices["cpu_hour"],
-            "mistakes": volume * (1 - build["accuracy"]) * prices["mistake"],
+            "labels": prices["label"] * prices["kinds"] * build["n"],
+            "building": prices["hour"] * build["hours"],
+            "compute": prices["cpu_hour"] * build["ms"] * volume / 3.6e6,
+            "mistakes": prices["mistake"] * wrong,
         }
-        return parts | {"total": sum(parts.values())}
+        return dict(parts, total=sum(parts[it] for it in parts))
 
     def totals(builds, volume, prices):
         """Return [(total, name, place)], the cheapest first."""
