@@ -1470,7 +1470,7 @@ with tempfile.TemporaryDirectory() as folder:
 #   (`data_jobs`, Apache-2.0); the authors of a career coach kept this part. How they chose it
 #   is not known, and the year, 2023, stands in their words only: no ad bears a date.
 # - **Not all jobs.** The search was for data jobs. Titles with *AI* are far too few to say
-#   anything about pay, and the ads do not name it.
+#   anything about pay, and there is no column of it.
 # - **Not the ad's own words.** The skills are what a fixed list of words found in its text.
 # - **Not a day at work.** An ad is a list of wishes. It does not say what you do at ten in
 #   the morning.
