@@ -79,7 +79,7 @@ def shared_cpu_s(engine: Engine) -> float:
     total = time.process_time()
     for kind in Kind:
         outer = psutil.Process(engine.sandbox(kind).pid)
-        for it in (outer, *outer.children(recursive=True)):
+        for it in (outer, *outer.children()):  # bubblewrap and the zygote
             used = it.cpu_times()
             total += used.user + used.system
     return total

@@ -30,9 +30,8 @@ from course import lesson as library
 from course.classroom import Classroom, make_classroom
 
 RUN = (
-    "import sys, pathlib; from autograder.run import grade_classroom; "
-    "grade_classroom(pathlib.Path(sys.argv[1]), workers=int(sys.argv[2]), "
-    "progress=False)"
+    "import sys, pathlib; from autograder.run import How, grade_classroom; "
+    "grade_classroom(pathlib.Path(sys.argv[1]), How(int(sys.argv[2])), progress=False)"
 )
 
 
