@@ -82,8 +82,8 @@ class Policy:
             value: what came.
             came: the proxies in it and in what it changed, itself included.
             channel: is told why an object is refused.
-            is_strict: refuse an object where the reference gave plain data; else it
-                only loses its operators.
+            is_strict: refuse an object where the reference gave plain data alone; else
+                it only loses its operators.
 
         Raises:
             NotPlain: an object was refused.
@@ -98,10 +98,14 @@ class Policy:
                 self.seen.setdefault(inner, set()).add(names[0])
             elif names[0] == "plain" or self.returns.get(inner, set()) & {*names}:
                 continue
-            elif is_strict and it is value and place in self.returns:
+            elif is_strict and it is value and self._is_plain(place):
                 raise _refused(place, names, channel)
             elif it.crossroads_.allowed:
                 disarm(it)
+
+    def _is_plain(self, place: str) -> bool:
+        known = (self.returns or {}).get(place, frozenset())
+        return known - {CHANGES} == {"plain"}
 
 
 def callees(function: Proxy) -> tuple[str, ...]:

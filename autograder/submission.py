@@ -33,6 +33,7 @@ __all__ = [
 ]
 Kind = Literal["setup", "student", "check", "manual"]
 
+MAX_SOURCE = 4 << 20  # characters of all of a student's cells
 _UNSEEN = re.compile("[\u202a-\u202e\u2066-\u2069\u200b-\u200f\ufeff\u00ad]")
 _INSTALLS = re.compile(
     r"^(?P<indent>[ \t]*)(?P<line>[!%]{1,2}[ \t]*(?:pip|pip3|conda|mamba|apt|apt-get|uv)\b"
@@ -184,6 +185,9 @@ def plan(
         submission: the student's notebook.
         returns: what calibration found (see `Plan.returns`).
         limits: `cell_s`, `call_s`, `check_s` other than the defaults.
+
+    Raises:
+        Rejected: more code than the plan may hold.
     """
     given: dict[str, str] = {}
     extras: list[tuple[str, Step]] = []  # (id of the step that it follows, step)
@@ -202,6 +206,12 @@ def plan(
         _note(cell, step, notes)
         given.setdefault(step.id, cell.source)
     steps = _merged(reference, given, extras, notes)
+    size = sum(len(it.source) for it in steps if it.kind == "student")
+    if size > MAX_SOURCE:
+        raise Rejected(
+            f"its cells hold {size} characters of code, more than {MAX_SOURCE}: put "
+            "data into files"
+        )
     return Plan(
         reference.name,
         tuple(steps),

@@ -351,3 +351,9 @@ def test_any_file_is_a_plan_or_rejected(metadata, extra, version, data):
     assert checks == [("e0_check", ASKED["cells"][2]["source"], 2.0)]
     assert found.due == REFERENCE.due
     found.to_json()
+
+
+def test_more_code_than_a_plan_holds_is_rejected():
+    content = handed_in(e0="%pip\n" * (submission.MAX_SOURCE // 30))
+    with pytest.raises(Rejected, match="characters of code"):
+        planned(content)
