@@ -37,6 +37,7 @@
 
 # %% setup
 import re
+import textwrap
 
 import numpy as np
 from sklearn.feature_extraction.text import CountVectorizer
@@ -100,7 +101,8 @@ def fit_softmax(X, y, X_new, C=10.0):
 
 # %%
 for row in (3, 243, 484, 605):
-    print(f"[{NAMES[desk.y[row]]}] {desk.texts[row]}\n")
+    print(textwrap.fill(f"[{NAMES[desk.y[row]]}] {desk.texts[row]}", 90))
+    print()
 n_train, n_test = (~desk.is_test).sum(), desk.is_test.sum()
 print(f"{n_train} for training, {n_test} for the test, {K} kinds:")
 print(", ".join(NAMES))
@@ -124,7 +126,7 @@ print(f"right on those: {leak['accuracy_with']:.2f}")
 print(f"right on the others: {leak['accuracy_without']:.2f}")
 print("\nA near-copy, one in training and one in the test:")
 for text in leak["pair"]:
-    print(f"  {text[:230]} …")
+    print(textwrap.fill(text, 90, initial_indent="  ", subsequent_indent="  "))
 
 # %% [markdown]
 # ## 2 · Predict
@@ -1177,12 +1179,17 @@ def draw(n, seed=1):
 
 fig, ax = figure(width=7, height=3.8)
 said = []
-for name, (fit, _, colour, _) in BUILDS.items():
+for name, (fit, _, colour, marker) in BUILDS.items():
     p = fit(draw(20), test_rows)
     coverage, accuracy = risk_coverage(p.max(axis=1), p.argmax(1) == y_test)
     start = 20  # of fewer than 20 complaints a share says little
     ax.plot(
-        100 * coverage[start:], 100 * accuracy[start:], color=colour, label=name
+        100 * coverage[start:],
+        100 * accuracy[start:],
+        color=colour,
+        marker=marker,
+        markevery=40,
+        label=name,
     )
     half = len(coverage) // 2 - 1
     said.append(f"{name}: {accuracy[half]:.0%} against {accuracy[-1]:.0%}")
