@@ -173,8 +173,11 @@ def test_the_difference_in_aws_is_one_of_countries_and_that_in_pytorch_is_not(ad
         "(45 and 42 %), not like the ML ads (10 %)",
     ):
         assert words in FLOWING
-    (_, ml_low, ml_high), (_, ai_low, ai_high) = (two[it]["aws"] for it in ("ML", "AI"))
-    assert max(ml_low, ai_low) < min(ml_high, ai_high)
+    for skill, overlap in {"aws": True, "pytorch": True, "r": False}.items():
+        (_, ml_low, ml_high), (_, low, high) = (two[it][skill] for it in ("ML", "AI"))
+        assert (max(ml_low, low) < min(ml_high, high)) == overlap
+    assert "of 33 AI ads only, so that the intervals overlap" in FLOWING
+    assert (ads["two"]["kind"] == "AI").sum() == 33
 
 
 @pytest.mark.slow

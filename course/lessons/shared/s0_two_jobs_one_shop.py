@@ -1669,8 +1669,9 @@ else:
 # %% [markdown]
 # Look at `aws`: 47 % of the ML ads ask for it and 23 % of the AI ads, a clear difference
 # between two jobs. On the right it is 26 against 21 %, well within the intervals: most of it
-# was a difference between South Africa and the others. `pytorch` stays, 43 against 21 %. And
-# in `r` the AI ads are like the data scientists' (45 and 42 %), not like the ML ads (10 %).
+# was a difference between South Africa and the others. `pytorch` stays, 43 against 21 %, but
+# of 33 AI ads only, so that the intervals overlap. And in `r` the AI ads are like the data
+# scientists' (45 and 42 %), not like the ML ads (10 %).
 #
 # Next: how much do two ads with the same title share? And what can the skills not tell,
 # because of how they were found?
