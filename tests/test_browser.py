@@ -123,3 +123,10 @@ def test_a_card_without_a_kernel_says_so_and_hints_stay_with_the_next_one(book):
     card.get_by_role("button", name="Next hint").press("Enter")
     card.get_by_text("Hint 2 of 3").wait_for()
     assert "after a restart" not in card.inner_text()
+
+
+def test_an_instructors_buttons_are_not_in_a_learners_way(book):
+    shown = book.page.locator("body").inner_text()
+    assert "Kernel" in shown
+    assert "Nbgrader" not in shown
+    assert "Validate" not in shown

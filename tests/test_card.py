@@ -32,6 +32,20 @@ def test_a_hint_is_the_next_rung_and_is_noted():
     assert progress.hints_taken(KEY) == 2
 
 
+def test_the_next_card_still_shows_the_hints_that_were_taken():
+    failed()._do({"do": "hint"})
+    assert [it["title"] for it in failed().hints] == ["Hint 1 of 3"]
+    assert card.ExerciseCard(KEY, passed=True, message="", failures=0).hints == []
+
+
+def test_a_prediction_offers_no_hint():
+    made = card.ExerciseCard("m1.guess", passed=False, message="hm", failures=0)
+    assert made.hints_total == 0
+    assert made.text == "✗ m1.guess: hm"
+    with pytest.raises(CrossroadsError, match="any honest one is right"):
+        made._do({"do": "hint"})
+
+
 def test_the_puzzle_is_offered_after_the_second_failure_only():
     assert not failed(1).offers_parsons
     assert failed(2).offers_parsons
@@ -59,6 +73,13 @@ def test_the_question_of_the_end_notes_what_was_chosen_and_nothing_else():
     assert [it.fields["answer"] for it in progress.events()] == [4]
     assert "4 of 5" in made.noted
     assert card.AgainCard("m1").answer == 4
+
+
+def test_each_cards_script_is_one_module_that_fetches_nothing():
+    for kind in (card.ExerciseCard, card.AgainCard):
+        assert kind._esm.count("export default { render };") == 1
+        assert "function ownKeys(" in kind._esm
+        assert "import" not in kind._esm
 
 
 def test_there_is_no_card_for_an_exercise_of_nobody():

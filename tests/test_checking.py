@@ -117,6 +117,15 @@ def test_the_command_prints_the_sum(work, example_lesson):
     )
 
 
+def test_the_table_ends_with_where_a_hint_is():
+    results = [
+        checking.Result("z1.softmax", True, "", 2, 2),
+        checking.Result("z1.argmax", False, "✗ z1.argmax: no.", 0, 1),
+    ]
+    assert checking.table(results[:1]).endswith("2 of 2 points")
+    assert checking.table(results).endswith("A hint: course hint z1.argmax")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

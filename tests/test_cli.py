@@ -154,6 +154,26 @@ def test_progress_is_a_picture_and_a_page_too(tmp_path):
     assert "a1.next_probs" in page.read_text()
 
 
+def test_progress_shows_the_exercises_of_what_was_begun_and_what_comes_next():
+    shown = course("progress").output
+    assert "Nothing is begun yet." in shown
+    assert "`course start` opens S0: Two jobs, one shop" in shown
+    progress.record_attempt("a1.next_probs", passed=True)
+    shown = course("progress").output
+    assert "A1: 3 of 12 points" in shown
+    assert "a1.generate" in shown
+    assert "m1.add_bias" not in shown
+
+
+@pytest.mark.parametrize("words", ["report --to", "progress --html"])
+def test_a_place_that_cannot_be_written_is_named(tmp_path, words):
+    (tmp_path / "file").write_text("")
+    place = str(tmp_path / "file" / "page")
+    done = course(*words.split(), place)
+    assert done.exit_code == 1
+    assert f"Error: {place} cannot be written (" in done.output
+
+
 def test_report_writes_the_page_and_names_it(tmp_path):
     done = course("report", "--to", str(tmp_path / "mine"))
     assert done.output.strip() == str(tmp_path / "mine" / "fit.html")

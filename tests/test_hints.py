@@ -54,3 +54,13 @@ def test_another_order_is_right_when_the_check_says_so():
 def test_an_unknown_exercise_is_named():
     with pytest.raises(CrossroadsError, match="no lesson 'q7'"):
         hints.hint("q7.softmax")
+
+
+def test_a_prediction_gives_nothing_away(capsys):
+    hints.hint("m1.guess")
+    hints.parsons("m1.guess")
+    solution = lesson.find_exercise("m1.guess").solution.strip()
+    shown = capsys.readouterr().out
+    assert shown.count("any honest one is right") == 2
+    assert solution not in shown
+    assert progress.hints_taken("m1.guess") == 0
