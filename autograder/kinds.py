@@ -1,11 +1,13 @@
 """Which assignments share a zygote, and what it loads before it forks.
 
-Two kinds: those whose notebooks import PyTorch, and those that do not: a zygote with
+Two kinds: those whose graded cells import PyTorch, and those that do not: a zygote with
 PyTorch takes some hundred megabytes and several seconds to start, so lessons that do
-without need not wait for it.
+without need not wait for it. Where graded cells load one of the course's models, the
+zygote has loaded it: all submissions share its weights.
 """
 
 import ast
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import util
@@ -33,6 +35,11 @@ FIGURE = (
     "axes.legend()\nfigure.canvas.draw()\nplt.close('all')"
 )
 
+WEIGHTS = {  # what a cell calls: what loads it, once for a process
+    "load_embedder": "from course.embed import load_embedder\nload_embedder()",
+    "load_local": "from course.llm import load_local\nload_local()",
+}
+
 
 def assignments(
     sources: Mapping[str, bytes],
@@ -52,23 +59,20 @@ def assignments(
         shared: see `judging.Assignment`.
         trusted: they will be judged without a sandbox.
     """
-    modules = {name: set(_modules(source)) for name, source in sources.items()}
+    trees = {name: list(_trees(source)) for name, source in sources.items()}
+    modules = {name: set(_modules(found)) for name, found in trees.items()}
+    weights = {name: set(_weights(found)) for name, found in trees.items()}
+    for name in sources:
+        modules[name] |= {"torch", "transformers"} if weights[name] else set()
     kinds = {name: _kind(found) for name, found in modules.items()}
     made = []
     for name, source in sources.items():
         same = [it for it in sources if kinds[it] == kinds[name]]
         wanted = set(ALWAYS).union(*(modules[it] for it in same))
+        called = set().union(*(weights[it] for it in same))
         given = {it: _handed_out(it, handed_out) for it in same}
         folders = sorted({str(it) for found in given.values() for it in found})
-        loaded = [it for it in sorted(wanted) if _exists(it)]
-        inside = {it for it in wanted if it.rpartition(".")[0] in loaded}
-        options = {
-            "mode": None if mode is None else str(mode),
-            "preload": loaded,
-            "names": sorted(inside.difference(loaded)),
-            "warm": [FIGURE] if wanted & DRAWS else [],
-            "assets": folders,
-        }
+        options = _options(mode, wanted, called, folders)
         for it in () if handed_out is None else given[name]:
             seen = str(it) if trusted else f"{ASSETS}/{it.name}"
             source = places.with_files(source, it, seen)  # noqa: PLW2901
@@ -100,35 +104,59 @@ def setting(options: Mapping[str, object]) -> Setting:
     )
 
 
+def _options(
+    mode: Mode | None, wanted: set[str], called: set[str], folders: list[str]
+) -> dict[str, object]:
+    """Return what a grader of one kind gets; see `setting`."""
+    loaded = [it for it in sorted(wanted) if _exists(it)]
+    inside = {it for it in wanted if it.rpartition(".")[0] in loaded}
+    figure = [FIGURE] if wanted & DRAWS else []
+    return {
+        "mode": None if mode is None else str(mode),
+        "preload": loaded,
+        "names": sorted(inside.difference(loaded)),
+        "warm": [*figure, *(WEIGHTS[it] for it in sorted(called))],
+        "assets": folders,
+    }
+
+
 def _kind(modules: Iterable[str]) -> str:
     tops = {it.partition(".")[0] for it in modules}
     return "torch" if tops & HEAVY else "plain"
 
 
-def _modules(source: bytes) -> Iterator[str]:
-    """Give `module` and `module.name` as code cells import; demo cells never run."""
+def _trees(source: bytes) -> Iterator[ast.Module]:
+    """Give the code cells that run when graded: demo cells never do."""
     for cell in json.loads(source)["cells"]:
-        if SKIP_TAG in cell.get("metadata", {}).get("tags", ()):
+        is_demo = SKIP_TAG in cell.get("metadata", {}).get("tags", ())
+        if cell.get("cell_type") != "code" or is_demo:
             continue
         text = cell.get("source", "")
-        text = text if isinstance(text, str) else "".join(text)
-        if cell.get("cell_type") == "code":
-            yield from _imports(text)
+        lines = (text if isinstance(text, str) else "".join(text)).splitlines()
+        plain = "\n".join(it for it in lines if it.lstrip()[:1] not in "%!")
+        with contextlib.suppress(SyntaxError):
+            yield ast.parse(plain)
 
 
-def _imports(text: str) -> Iterator[str]:
-    plain = "\n".join(it for it in text.splitlines() if it.lstrip()[:1] not in "%!")
-    try:
-        tree = ast.parse(plain)
-    except SyntaxError:
-        return
-    for node in ast.walk(tree):
+def _modules(trees: Iterable[ast.Module]) -> Iterator[str]:
+    """Give `module` and `module.name` as the cells import."""
+    for node in (it for tree in trees for it in ast.walk(tree)):
         if isinstance(node, ast.Import):
             yield from (it.name for it in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             for it in node.names:  # `from scipy import stats`: perhaps a module, too
                 yield f"{node.module}.{it.name}"
+
+
+def _weights(trees: Iterable[ast.Module]) -> Iterator[str]:
+    """Give the loaders of models that the cells call."""
+    for node in (it for tree in trees for it in ast.walk(tree)):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = getattr(called, "attr", None) or getattr(called, "id", "")
+            if name in WEIGHTS:
+                yield name
 
 
 def _exists(module: str) -> bool:

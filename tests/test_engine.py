@@ -12,14 +12,14 @@ import psutil
 import pytest
 from engine_tools import ROOT, cells_plan, class_plan, gone, points, said
 
-from autograder import submission
+from autograder import kinds, submission
 from autograder.bubblewrap import Kind
 from autograder.engine import Caps, Engine
 from autograder.limits import Limits
 from autograder.probe import Mode
 from autograder.sandbox import Setting
 from autograder.verdicts import Status, SubmissionStatus
-from course import build
+from course import assets, build
 from course.errors import SandboxError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is Linux")
@@ -280,3 +280,22 @@ print(a.grad.shape, torch.linalg.svd(a.detach())[1].shape, torch.get_num_threads
         line = "torch.Size([300, 300]) torch.Size([300]) 1\n"
         assert said(own, source) == line
         assert said(own, source) == line
+
+
+@pytest.mark.slow
+@pytest.mark.models
+def test_weights_of_the_zygote_are_the_students(mode):
+    """A model that was loaded before the fork is not loaded again after it."""
+    setting = Setting(
+        preload=("torch", "transformers", "course.embed"),
+        assets=(assets.path("minilm"),),
+        warm=(kinds.WEIGHTS["load_embedder"],),
+    )
+    with Engine(setting, mode=mode) as own:
+        assert own.sandbox(Kind.STUDENT).ready["threads"] == 1
+        source = """
+from course import embed
+before = embed._load.cache_info().currsize
+print(before, embed.load_embedder().encode(["a lamp", "a lamp"]).shape)
+"""
+        assert said(own, source) == "1 (2, 384)\n"

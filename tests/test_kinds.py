@@ -49,3 +49,12 @@ def test_a_figure_is_drawn_before_the_fork_where_one_will_be_after_it():
     assert options("from course.plots import figure")[1]["warm"] == [kinds.FIGURE]
     assert options("import matplotlib.pyplot as plt")[1]["warm"] == [kinds.FIGURE]
     assert options("import numpy")[1]["warm"] == []
+
+
+def test_weights_that_graded_cells_use_are_loaded_before_the_fork():
+    source = "from course import embed\nvectors = embed.load_embedder().encode(['a'])"
+    kind, found = options("from course.llm import load_local", source)
+    assert kind == "torch"
+    assert found["warm"] == [kinds.WEIGHTS["load_embedder"]]  # load_local is not called
+    assert {"torch", "transformers", "course.embed"} < set(found["preload"])
+    assert options("import numpy", demo=source)[1]["warm"] == []
