@@ -33,7 +33,12 @@ class Figure:
     alt: str
 
 
-def drawn(title: str, draw: Draw, alt: str, lines: int = 0) -> Figure:
+WIDE_IN, NARROW_IN = 7.0, 5.0  # a narrow one can be read on a telephone, too
+
+
+def drawn(
+    title: str, draw: Draw, alt: str, lines: int = 0, width_in: float = WIDE_IN
+) -> Figure:
     """Return the figure that `draw` draws, in the ink of either page.
 
     Args:
@@ -41,18 +46,22 @@ def drawn(title: str, draw: Draw, alt: str, lines: int = 0) -> Figure:
         draw: gets the axes and the ink's colour.
         alt: what it shows, in words and numbers.
         lines: how many labelled lines need room; 0: the usual height.
+        width_in: its width in inches, of 96 pixels each.
     """
-    light, dark = (_svg(draw, INK[scheme], lines) for scheme in ("light", "dark"))
+    light, dark = (
+        _svg(draw, INK[scheme], lines, width_in) for scheme in ("light", "dark")
+    )
     return Figure(title, light, dark, alt)
 
 
-def _svg(draw: Draw, ink: str, lines: int) -> str:
+def _svg(draw: Draw, ink: str, lines: int, width_in: float) -> str:
     """Return a drawing as a data URI; the same bytes each time.
 
     Args:
         draw: gets the axes and the ink's colour.
         ink: of text and edges; the background is the page's.
         lines: how many labelled lines need room; 0: the usual height.
+        width_in: its width in inches.
     """
     import matplotlib as mpl
     from matplotlib import pyplot as plt
@@ -61,7 +70,7 @@ def _svg(draw: Draw, ink: str, lines: int) -> str:
     style |= {"svg.hashsalt": "crossroads", "text.parse_math": False}
     with mpl.rc_context(style):
         height = 1.1 + 0.34 * lines if lines else 2.8
-        figure, axes = plots.figure(width=7.0, height=height)
+        figure, axes = plots.figure(width=width_in, height=height)
         axes.set_axisbelow(True)
         try:
             draw(axes, ink)

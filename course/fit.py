@@ -103,8 +103,8 @@ def judge(evidence: Evidence, days_there: Sequence[int] = range(1, 9)) -> Fit:
 
 def _verdict(evidence: Evidence, again: Gap) -> tuple[Verdict, tuple[str, ...]]:
     if again.n < MIN_DAYS:
-        have = "day has" if again.n == 1 else "days have"
-        few = f"{again.n} {have} both halves rated; it takes {MIN_DAYS}"
+        days = {0: "no day has", 1: "1 day has"}.get(again.n, f"{again.n} days have")
+        few = f"{days} both halves rated; it takes {MIN_DAYS}"
         return Verdict.NOT_ENOUGH, (few,)
     mean, low, high = again.mean or 0.0, again.low or 0.0, again.high or 0.0
     if again.decides:

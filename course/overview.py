@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from course import pages, plots, progress, workspace
-from course.drawing import Figure, drawn
+from course.drawing import NARROW_IN, Figure, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,8 +110,21 @@ def write_page(path: Path) -> Path:
     """Write the table and the picture as one HTML page; return its path."""
     every = counts()
     right, total = (sum(it[i] for it in every.values()) for i in (0, 1))
-    values = {"figure": _figure(every), "rows": rows(), "right": right, "total": total}
+    values = {"figure": _figure(every), "lessons": _lessons(), "right": right}
+    values |= {"total": total, "following": workspace.next_lesson()}
     return pages.write(path, pages.render("progress.html", values))
+
+
+def _lessons() -> list[dict[str, object]]:
+    """Return each lesson with its rows, in the learner's order."""
+    every, begun = rows(), _begun()
+    found: list[dict[str, object]] = []
+    for lesson in workspace.all_lessons():
+        own = [row for row in every if row["lesson"] == lesson.id]
+        right = sum(row["state"] == "right" for row in own)
+        facts = {"name": lesson.id.upper(), "title": lesson.title, "right": right}
+        found.append(facts | {"rows": own, "is_begun": lesson.id in begun})
+    return found
 
 
 def _figure(every: dict[str, tuple[int, int]]) -> Figure:
@@ -131,9 +144,8 @@ def _figure(every: dict[str, tuple[int, int]]) -> Figure:
     words = [
         f"{name.upper()} {right} of {most}" for name, (right, most) in every.items()
     ]
-    return drawn(
-        "Both tracks", draw, f"Exercises right: {', '.join(words)}.", len(names)
-    )
+    alt = f"Exercises right: {', '.join(words)}."
+    return drawn("Both tracks", draw, alt, len(names), NARROW_IN)
 
 
 def _bar(name: str, every: dict[str, tuple[int, int]]) -> str:

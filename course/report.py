@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from course import evidence as evidences
 from course import fit, pages, plots, progress
-from course.drawing import Figure, drawn
+from course.drawing import NARROW_IN, Figure, drawn
 from course.evidence import TRACKS, Evidence, Work
 from course.fit import Fit, Verdict
 
@@ -111,14 +111,15 @@ def _again(evidence: Evidence) -> Figure:
         axes.set_xticks(range(1, 6))
         axes.set_xlabel("again tomorrow? 1 never … 5 gladly")
         axes.set_ylabel("day")
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 
     words = [
         f"day {day}: AI {ai:.0f}, ML {ml:.0f}"
         for day, (ai, ml) in zip(days, pairs, strict=True)
     ]
     alt = f"Your answers of 1 to 5: {'; '.join(words)}."
-    return drawn("Would you do this again tomorrow?", draw, alt, len(pairs))
+    title = "Would you do this again tomorrow?"
+    return drawn(title, draw, alt, len(pairs) + 1, NARROW_IN)
 
 
 def _attraction(evidence: Evidence) -> Sequence[str]:
@@ -174,6 +175,12 @@ def _order_words(evidence: Evidence) -> str:
         return ""
     n = len(firsts)
     began = sum(evidences.went_first(evidence, day) == "a" for day in evidence.days())
+    if n == 1:
+        name = "AI" if began else "ML"
+        return (
+            f"The {name} half came first, and was rated {firsts[0]:.0f}; "
+            f"what came second was rated {seconds[0]:.0f}."
+        )
     return (
         f"The AI half came first on {began} of {n} days. Whatever came first was rated "
         f"{sum(firsts) / n:.2f} on average, what came second {sum(seconds) / n:.2f}."

@@ -82,7 +82,10 @@ def open_lab(folder: Path, notebook: Path, *, browser: bool) -> int:
     inside = notebook.relative_to(folder)
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={folder}"]
     command += [f"--LabApp.app_settings_dir={_JUPYTER}"]
-    command += [f"--LabApp.default_url=/lab/tree/{inside.as_posix()}"]
+    # A workspace for each lesson: JupyterLab opens again what stood open in it, each
+    # notebook with a kernel, and that should not be all lessons of the weeks before.
+    place = f"/lab/workspaces/crossroads-{notebook.stem.split('_')[0]}/tree"
+    command += [f"--LabApp.default_url={place}/{inside.as_posix()}"]
     command += [] if browser else ["--no-browser"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # in a container everybody is root

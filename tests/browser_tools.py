@@ -29,7 +29,9 @@ NEEDS_BROWSER = [
     pytest.mark.slow,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium: install it or set CHROMIUM"),
 ]
+WIDE, NARROW = {"width": 1200, "height": 1000}, {"width": 390, "height": 800}
 PATIENCE_MS = 120_000  # a busy machine is slow, not broken
+SHOWN = ".jp-NotebookPanel:not(.lm-mod-hidden)"
 
 # Says on the prompt itself when the cell's next run has ended: its number may be the
 # same as before, and a quick cell is done before anybody looks.
@@ -95,6 +97,19 @@ def violations(page, where=None):
     ]
 
 
+def look_over(page, path, shots):
+    """A page wide and narrow, light and dark: nothing for axe-core, nothing cut off."""
+    page.goto(path.as_uri())
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        for size in (WIDE, NARROW):
+            page.set_viewport_size(size)
+            name = f"{path.stem}-{size['width']}-{scheme}.png"
+            page.screenshot(path=shots / name, full_page=True)
+            assert page.evaluate("document.body.scrollWidth") <= size["width"], name
+            assert violations(page) == [], name
+
+
 class Notebook:
     """The notebook that JupyterLab shows, worked on cell by cell."""
 
@@ -108,7 +123,7 @@ class Notebook:
         self.ready()
 
     def ready(self):
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.page.wait_for_selector(f"{SHOWN} .jp-Cell")
         self.page.wait_for_selector("text=| Idle")
 
     def place(self, grade_id):
@@ -118,8 +133,7 @@ class Notebook:
         )
 
     def cell(self, at):
-        panel = ".jp-NotebookPanel:not(.lm-mod-hidden)"
-        return self.page.locator(f'{panel} .jp-Cell[data-windowed-list-index="{at}"]')
+        return self.page.locator(f'{SHOWN} .jp-Cell[data-windowed-list-index="{at}"]')
 
     def run(self, at):
         """Run the cell; return what it shows once the kernel is done with it."""

@@ -6,6 +6,7 @@ import pytest
 from browser_tools import (
     NEEDS_BROWSER,
     PATIENCE_MS,
+    WIDE,
     Notebook,
     chromium,
     started,
@@ -26,7 +27,7 @@ def m1(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, chromium() as browser:
         patch.setenv("CROSSROADS_HOME", str(folder / "home"))
         with started(folder, "m1") as address:
-            page = browser.new_page(viewport={"width": 1200, "height": 1000})
+            page = browser.new_page(viewport=WIDE)
             page.set_default_timeout(PATIENCE_MS)
             book = Notebook(page, lesson.load("m1"))
             book.open(address)

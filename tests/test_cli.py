@@ -151,7 +151,8 @@ def test_progress_is_a_picture_and_a_page_too(tmp_path):
     page = tmp_path / "progress.html"
     assert course("progress", "--html", str(page)).output.strip() == str(page)
     assert "Exercises right: " in page.read_text()
-    assert "a1.next_probs" in page.read_text()
+    assert "A1 · What does an API call return? (1 of 6 right)" in page.read_text()
+    assert page.read_text().count("<details open>") == 1
 
 
 def test_progress_shows_the_exercises_of_what_was_begun_and_what_comes_next():
