@@ -155,19 +155,25 @@ def _minutes(every: list[Event]) -> dict[str, float]:
 
 
 def _forecasts(every: list[Event]) -> Iterable[Forecast]:
-    """Join each exercise's last prediction before its outcome with that outcome."""
+    """Join each exercise's prediction with what its figure showed.
+
+    Of the predictions the last before the first outcome counts: afterwards one knows.
+    Of the outcomes the last counts: a figure that was drawn before its exercises were
+    solved shows nothing yet.
+    """
     guesses: dict[str, Event] = {}
+    settled: set[str] = set()
     found: dict[str, Forecast] = {}
     for event in every:
-        if event.event == "prediction":
+        if event.event == "prediction" and event.key not in settled:
             guesses[event.key] = event
         elif event.event == "outcome" and event.key in guesses:
             guess = guesses[event.key].fields
             sure = guess.get("confidence")
             if isinstance(sure, int | float) and 0 <= sure <= 1:
+                settled.add(event.key)
                 right = guess.get("answer") == event.fields.get("truth")
-                # The first time counts: afterwards one knows.
-                found.setdefault(event.key, Forecast(event.key, float(sure), right))
+                found[event.key] = Forecast(event.key, float(sure), right)
     return found.values()
 
 

@@ -66,7 +66,7 @@ def test_the_last_answer_counts_and_a_day_needs_both_halves():
     assert found.pairs("again") == [(5.0, 3.0)]
 
 
-def test_the_first_outcome_after_a_prediction_counts():
+def test_the_prediction_before_the_first_outcome_counts():
     found = evidence.collect(
         log(
             (0, "prediction", "m1.p", {"answer": "a", "confidence": 0.8}),
@@ -79,6 +79,18 @@ def test_the_first_outcome_after_a_prediction_counts():
     assert [(it.confidence, it.came_true) for it in found.forecasts] == [(0.8, False)]
     assert evidence.brier(found.forecasts) == pytest.approx(0.64)
     assert evidence.brier([]) is None
+
+
+def test_a_figure_that_was_drawn_too_early_is_corrected_by_the_last_one():
+    found = evidence.collect(
+        log(
+            (0, "prediction", "m1.p", {"answer": "a", "confidence": 0.8}),
+            (1, "outcome", "m1.p", {"truth": "zeros"}),  # nothing solved yet
+            (2, "prediction", "m1.p", {"answer": "b", "confidence": 1.0}),
+            (3, "outcome", "m1.p", {"truth": "a"}),
+        )
+    )
+    assert [(it.confidence, it.came_true) for it in found.forecasts] == [(0.8, True)]
 
 
 @pytest.mark.parametrize(
