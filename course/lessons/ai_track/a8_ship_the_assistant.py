@@ -1799,9 +1799,15 @@ for path, more in (
 # of code through your `handle`, your `bucket` and the same model. The small model was not
 # made for code; with `CROSSROADS_CHAT_MODEL=qwen-0.5b` the same request goes to one that was.
 # What would you have to add before a programmer would want it: what comes *behind* the cursor?
-# A stop at the end of the line? An answer in a tenth of a second?
+# A stop at the end of the line? An answer in a tenth of a second? If you go on because you
+# *want* to, set `wanted` to `True`: the log notes it, and F2 shows it.
 
 # %% demo
+from course.progress import stretch
+
+wanted = False
+if wanted:
+    stretch("a8")
 code = "def late(promised, came):\n    # True if it came after the promise\n"
 with httpx.Client(base_url=address, timeout=120, trust_env=False) as web:
     print(

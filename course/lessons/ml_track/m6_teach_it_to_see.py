@@ -1903,11 +1903,18 @@ print(f"forward and backward: yours {our_s:.3f} s, PyTorch {their_s:.3f} s")
 # 3,000 for training and 1,000 for testing, made smaller to 14 x 14 pixels, on a
 # canvas with a free ring. A harder question for a network that ignores where
 # things are: a sleeve is a sleeve *because* of where it is. Without the data
-# (`course fetch fashion-mnist`) this cell says so and stops.
+# (`course fetch fashion-mnist`) this cell says so and stops. If you go on
+# because you *want* to, set `wanted` to `True`: the log notes it, and F2
+# shows it.
 
 # %% demo
 from course.datasets import load_fashion_mnist
 from course.errors import AssetMissing
+from course.progress import stretch
+
+wanted = False
+if wanted:
+    stretch("m6")
 
 
 def small(pictures, n):
