@@ -169,7 +169,7 @@ class Link:
         self._depth += 1
         try:
             status, value, limit = self._exchange(question, seconds)
-        except (Abort, NotPlain):
+        except (GraderLimit, NotPlain):
             raise
         except (wf.WireError, struct.error) as error:
             raise self._break(Violation(f"its answer is no message: {error}")) from None
@@ -177,7 +177,9 @@ class Link:
             raise self._break(Hung("the code did not answer in time")) from None
         except (OSError, EOFError):
             raise self._break(Died(_DIED)) from None
-        except BaseException:  # an alarm of the check's own rang in the middle of it
+        except (
+            BaseException
+        ):  # an alarm rang in the middle of it: its answer comes late
             self._break(Hung("the call was cut short"))
             raise
         finally:

@@ -45,6 +45,7 @@ from course import settings
 from course.errors import CheckFailed
 
 Emit = Callable[[dict[str, object]], None]
+PATIENCE = 2  # wall time of a check for the CPU time that it may take
 MAX_OUTPUTS = 4 << 20  # bytes, as JSON, of what all cells of a submission show
 NewStudent = Callable[[], socket.socket]
 
@@ -208,7 +209,7 @@ class _Session:
         if self.link is not None:
             self.link.deadline = time.monotonic() + self.plan.cell_s
         try:
-            with _quiet(), _cpu_limit(self.plan.cell_s):
+            with _quiet(), _limited(self.plan.cell_s):
                 _execute(step, self.names)
         except (StudentError, NameError, Abort):
             self.failed(step)  # it needs what the student did not give
@@ -269,7 +270,7 @@ class _Session:
     ) -> tuple[BaseException | None, object]:
         """Run a check once; return (what it raised, what its last line gave)."""
         try:
-            with _cpu_limit(self.plan.check_s) as rung:
+            with _limited(self.plan.check_s) as rung:
                 link.begin(self.plan.check_s, keeps_arguments=keeps_arguments)
                 if step.shared:
                     return None, self.judge_inside(step, link)
@@ -359,27 +360,37 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _cpu_limit(seconds: float) -> Iterator[list[Hung]]:
-    """Limit the CPU time that this process itself takes for a check.
+def _limited(seconds: float) -> Iterator[list[Hung]]:
+    """Limit the CPU time that this process itself takes for a check, and the wall time.
 
     The link's deadlines limit waiting; this limits what a check does with an endless
-    generator's items, or with an answer of a million entries. It rings again each second:
-    a library that calls Python (SQLite) may have swallowed what was raised. What was is
-    in the list that the block is given.
+    generator's items, or with an answer of a million entries. On a busy machine CPU
+    seconds take long: `PATIENCE` times as much wall time is enough, or one exercise
+    would take the time of all. It rings again each second: a library that calls Python
+    (SQLite) may have swallowed what was raised. What was is in the list that is given.
     """
     rung: list[Hung] = []
-    if threading.current_thread() is not threading.main_thread():
+    main, is_over = threading.main_thread(), threading.Event()
+    if threading.current_thread() is not main:
         yield rung
         return
 
     def ring(*_: object) -> None:
-        rung.append(Hung("judging the answer took too long"))
-        raise rung[-1]
+        if not is_over.is_set():
+            rung.append(Hung("judging the answer took too long"))
+            raise rung[-1]
 
-    old = signal.signal(signal.SIGPROF, ring)
+    signal.signal(
+        signal.SIGPROF, ring
+    )  # it stays: a late ring must not end the process
     signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
+    kill = signal.pthread_kill, (main.ident, signal.SIGPROF)
+    timer = threading.Timer(PATIENCE * seconds, *kill)
+    timer.daemon = True
+    timer.start()
     try:
         yield rung
     finally:
+        is_over.set()
+        timer.cancel()
         signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, old)
