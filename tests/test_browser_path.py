@@ -162,6 +162,7 @@ def look_at_the_report(book, shots):
     assert "day 2 (A2 and M2) and day 3 (A3 and M3)" in text
     assert "the AI half was rated 2.00 steps lower than the ML half" in text
     assert "AI 7 of 10, ML 4 of 10" in text
+    book.page.locator(f"{SHOWN} iframe").scroll_into_view_if_needed()
     book.page.screenshot(path=shots / "report-in-notebook.png")
 
 
