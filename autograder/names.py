@@ -30,12 +30,17 @@ class Names(dict[str, Any]):
             str, Proxy | type
         ] = {}  # functions and classes, until a cell runs
         self._ran: set[str] = set()
+        self._sources: dict[str, list[str]] = {}  # name -> what binds it
+        for source, names in facts.plain:
+            for name in names:
+                self._sources.setdefault(name, []).append(source)
+        self._sources |= {name: [it] for name, it in facts.imports.items()}
 
     def __missing__(self, name: str) -> Any:
         if name not in self.facts.answers:
-            if self._trusted(name):
+            if name in self._sources and self._trusted(name):
                 return dict.__getitem__(self, name)
-            if hasattr(builtins, name):
+            if name in vars(builtins):  # the most of all: each `len` of a check's loop
                 raise KeyError(name)
             if name in self.closed:  # its cell failed: the student's may be a forgery
                 raise NameError(f"name {name!r} is not defined")
@@ -57,11 +62,8 @@ class Names(dict[str, Any]):
             self.pop(name, None)
 
     def _trusted(self, name: str) -> bool:
-        """Run the instructor's import or plain cell that binds the name, if any."""
-        sources = [source for source, names in self.facts.plain if name in names]
-        if name in self.facts.imports:
-            sources = [self.facts.imports[name]]
-        for source in sources:
+        """Run the instructor's import or plain cells that bind the name."""
+        for source in self._sources[name]:
             if source not in self._ran:
                 self._ran.add(source)
                 self._run(source)
