@@ -30,7 +30,8 @@ lab: $(READY)
 
 test: $(READY)
 	$(BIN)/course fetch
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+		--no-loadscope-reorder
 
 demo: $(READY)
 	$(BIN)/autograder demo

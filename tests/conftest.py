@@ -1,5 +1,6 @@
 """What every test gets: a home of its own, and the example lesson."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ from course import lesson
 from course.classroom import make_classroom
 
 EXAMPLE = Path(__file__).parent / "data" / "z1_example.py"
+LONG = ("test_lessons", "test_attacks", "test_browser_path")
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first, then those of many tests: no worker waits for the last one."""
+    tests = Counter(it.path for it in items)
+    items.sort(key=lambda it: (it.path.stem not in LONG, -tests[it.path]))
 
 
 @pytest.fixture(autouse=True)

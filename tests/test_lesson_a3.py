@@ -27,8 +27,7 @@ def names_of(*, demos):
     with warnings.catch_warnings(), contextlib.redirect_stdout(said):
         warnings.simplefilter("ignore")
         for cell in A3.cells:
-            kept = demos or cell.role != "demo"
-            if cell.is_code and cell.role != "check" and kept:
+            if cell.is_code and (demos or cell.role not in ("demo", "check")):
                 bank.run(cell.source, names, f"<a3:{cell.line}>")
     return names | {"said": said.getvalue()}
 

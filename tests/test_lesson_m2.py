@@ -19,9 +19,9 @@ PROSE = " ".join(
 
 
 def run_lesson(*, demos, until=None):
-    """Run the solved lesson's cells without its checks; return its names."""
+    """Run the solved lesson, with demonstrations and checks or without both."""
     names = {"__name__": "__main__"}
-    roles = {"setup", "code", "exercise"} | ({"demo"} if demos else set())
+    roles = {"setup", "code", "exercise"} | ({"demo", "check"} if demos else set())
     said = io.StringIO()
     with (
         warnings.catch_warnings(),

@@ -32,8 +32,7 @@ def names_of(*, demos):
     with warnings.catch_warnings(), contextlib.redirect_stdout(said):
         warnings.simplefilter("ignore")
         for cell in lesson.load("m3").cells:
-            kept = demos or cell.role != "demo"
-            if cell.is_code and cell.role != "check" and kept:
+            if cell.is_code and (demos or cell.role not in ("demo", "check")):
                 bank.run(cell.source, names, f"<m3:{cell.line}>")
     names["said"] = said.getvalue()
     return names
@@ -124,7 +123,7 @@ def test_the_gradient_passes_the_bar_and_agrees_with_torch(shown):
 @pytest.mark.slow
 def test_only_hes_start_trains_eight_layers_as_the_prose_says(shown):
     assert shown["reached"] == (1,)
-    assert "figure says: only 1" in shown["said"]
+    assert "figure says 'only 1'" in shown["said"]
     loss, scores = shown["deep"][2][1:]
     assert np.isnan(loss).mean() > 0.9, "factor 2: the loss stops being a number"
     assert max(scores) < 0.2

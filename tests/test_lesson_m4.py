@@ -18,8 +18,7 @@ def names_of(*, demos):
     with warnings.catch_warnings(), contextlib.redirect_stdout(said):
         warnings.simplefilter("ignore")
         for cell in lesson.load("m4").cells:
-            kept = demos or cell.role != "demo"
-            if cell.is_code and cell.role != "check" and kept:
+            if cell.is_code and (demos or cell.role not in ("demo", "check")):
                 bank.run(cell.source, names, f"<m4:{cell.line}>")
     names["said"] = said.getvalue()
     return names

@@ -20,9 +20,9 @@ PROSE = " ".join(
 
 
 def run_lesson(*, demos):
-    """Run the solved lesson's cells without its checks; return its names."""
+    """Run the solved lesson, with demonstrations and checks or without both."""
     names = {"__name__": "__main__"}
-    roles = {"setup", "code", "exercise"} | ({"demo"} if demos else set())
+    roles = {"setup", "code", "exercise"} | ({"demo", "check"} if demos else set())
     with (
         warnings.catch_warnings(),
         mpl.rc_context({"backend": "agg"}),
