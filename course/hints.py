@@ -134,7 +134,8 @@ def judge_order(key: str, order: str) -> tuple[bool, str]:
         return True, "Right. Now write it without looking."
     at = next(i for i, (a, b) in enumerate(zip(picked, lines, strict=True)) if a != b)
     line = picked[at].strip()
-    return False, f"Right up to line {at}. Line {at + 1} cannot be `{line}` yet."
+    start = f"Right up to line {at}. " if at else ""
+    return False, f"{start}Line {at + 1} cannot be `{line}` yet."
 
 
 def _no_help(key: str) -> str:

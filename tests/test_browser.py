@@ -17,6 +17,7 @@ from course import lesson, progress
 
 pytestmark = NEEDS_BROWSER
 RIGHT = "def add_bias(X):\n    return np.column_stack([np.ones(len(X)), X])"
+FOCUS = "() => getComputedStyle(document.activeElement).outlineStyle"
 KEYS = "() => document.activeElement.getAttribute('aria-label') || document.activeElement.innerText"
 
 
@@ -86,6 +87,7 @@ def test_keys_alone_reach_all_of_a_card_and_stay_in_it(book):
     assert book.page.evaluate(KEYS).startswith("Hint 3 of 3")  # its button is gone
     while book.page.evaluate(KEYS) != "Put its lines in order":
         keyboard.press("Tab")
+        assert book.page.evaluate(FOCUS) == "solid"
     keyboard.press("Enter")
     card.get_by_text("Check this order").wait_for()
     assert re.match("Move line [AB] (up|down)", book.page.evaluate(KEYS))
@@ -93,6 +95,9 @@ def test_keys_alone_reach_all_of_a_card_and_stay_in_it(book):
         keyboard.press(key)
     assert cells.count() == before
     assert book.page.evaluate(KEYS).startswith("Move line")
+    keyboard.press("Enter")
+    said = card.get_by_role("status").filter(has_text="is now number")
+    said.wait_for()  # and a screen reader says it
 
 
 def test_arrow_keys_choose_on_the_last_card_and_one_answer_is_noted(book):
@@ -102,7 +107,7 @@ def test_arrow_keys_choose_on_the_last_card_and_one_answer_is_noted(book):
     card.get_by_role("radio").first.focus()
     for key in ("Space", "ArrowRight", "ArrowDown", "ArrowUp", "ArrowDown"):
         book.page.keyboard.press(key)
-    card.get_by_text("Noted: 3 of 5.").wait_for()
+    card.get_by_role("status").filter(has_text="Noted: 3 of 5.").wait_for()
     assert [it.fields["answer"] for it in progress.events() if it.event == "again"] == [
         3
     ]
@@ -117,7 +122,8 @@ def test_a_card_without_a_kernel_says_so_and_hints_stay_with_the_next_one(book):
     book.restart()
     card = book.card(book.place(exercise.check_id))
     card.get_by_role("button", name="Next hint").press("Enter")
-    card.get_by_text("after a restart of the kernel, run this cell again").wait_for()
+    told = card.get_by_role("status").filter(has_text="run this cell again")
+    told.wait_for()
     book.run(1)
     card = book.check(exercise, "✗ m1.add_bias: not yet right.")
     card.get_by_text("Hint 1 of 3").wait_for()
