@@ -30,12 +30,13 @@ AGAIN = {"s0": "5 gladly", "a1": "2", "m1": "4", "f1": "3", "f2": "4"}
 
 
 def photograph_card(book, at, path):
-    """In JupyterLab's light and dark theme, without a finding of axe-core's."""
-    for theme in ("Dark", "Light") if book.lesson.id == "s0" else ("Light",):
+    """As it stands; in S0 also in both of JupyterLab's themes, for axe-core."""
+    for theme in ("Dark", "Light") if book.lesson.id == "s0" else ():
         book.theme(theme)
         book.card(at).scroll_into_view_if_needed()
         book.page.screenshot(path=path.with_name(f"{path.name}-{theme}.png"))
         assert violations(book.page, ".crossroads-card") == [], path.name
+    book.card(at).screenshot(path=path.with_name(f"{path.name}.png"))
 
 
 def put_in_order(card, key):
