@@ -104,6 +104,15 @@ def names_in(source: str) -> set[str]:
     return bound(_tree(source))
 
 
+def star_imports(source: str) -> list[str]:
+    """Return the statements by which a cell imports all names of a module."""
+    return [
+        ast.unparse(node)
+        for node in _top(_tree(source).body)
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+    ]
+
+
 def assigned(tree: ast.Module) -> set[str]:
     """Return the names that a cell binds at its top level, except by imports."""
     return {name for node in _top(tree.body) for name in _targets(node)}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+CAP_SYS_ADMIN = 21
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
@@ -44,6 +45,15 @@ def unshare(flags: int) -> None:
         OSError: the kernel or a filter forbids it.
     """
     _checked(_libc().unshare(flags), f"unshare({flags:#x})")
+
+
+def setns(namespace: int, kind: int) -> None:
+    """Move this process (for PID: its children) into a namespace that is open.
+
+    Raises:
+        OSError: it may not.
+    """
+    _checked(_libc().setns(namespace, kind), f"setns({kind:#x})")
 
 
 def mount(
@@ -90,8 +100,20 @@ def drop_capabilities() -> None:
     for capability in range(last + 1):
         _prctl(_PR_CAPBSET_DROP, capability)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    keep_capabilities()
+
+
+def keep_capabilities(*numbers: int) -> None:
+    """Give up every capability but these, which no program that is started gets.
+
+    Raises:
+        OSError: the kernel does not let them go.
+    """
+    kept = sum(1 << it for it in numbers)
     header = struct.pack("II", _CAPABILITY_VERSION_3, 0)
-    _checked(_libc().capset(header, bytes(24)), "capset")
+    low, high = kept & 0xFFFFFFFF, kept >> 32
+    data = struct.pack("6I", low, low, 0, high, high, 0)
+    _checked(_libc().capset(header, data), "capset")
 
 
 def forbid_new_privileges() -> None:

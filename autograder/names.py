@@ -5,7 +5,7 @@ import contextlib
 import io
 from typing import Any
 
-from autograder.facts import Facts
+from autograder.facts import Facts, star_imports
 from autograder.link import Link
 from autograder.policy import is_named
 from autograder.proxies import Proxy
@@ -60,6 +60,18 @@ class Names(dict[str, Any]):
         self._held.clear()
         for name in names:
             self.pop(name, None)
+
+    def close(self, source: str) -> None:
+        """Never ask over there for what this locked cell imports by a star.
+
+        Which names these are, only the import itself can say; all others are closed
+        from the start.
+        """
+        for statement in star_imports(source):
+            found: dict[str, Any] = {}
+            with contextlib.suppress(Exception):  # then its names are nobody's
+                exec(statement, found)  # noqa: S102 - the instructor's
+            self.closed |= found.keys() - set(self.facts.answers)
 
     def _trusted(self, name: str) -> bool:
         """Run the instructor's import or plain cells that bind the name."""

@@ -232,6 +232,8 @@ class _Session:
             self.policy.seen.setdefault(place, set()).add("(fails)")
         elif place in self.policy.returns:
             self.names.closed -= names_in(step.source)
+        else:
+            self.names.close(step.source)
 
     # ------------------------------------------------------------ checks
 

@@ -78,7 +78,7 @@ class Setting:
 class Ended:
     """How a child ended.
 
-    `status`: as `os.wait` gives it; None: its reaper could not say. `cpu_s`: CPU time
+    `status`: as `os.wait` gives it; None: nobody could say. `cpu_s`: CPU time
     in seconds, making its namespaces included. `rss_kb`: the most memory it had mapped,
     what it shares with the zygote included. `clean`: it left nothing behind.
     """
@@ -102,7 +102,7 @@ class Child:
     """One forked child. Call `started` first, and `wait` last, whatever happens."""
 
     def __init__(self, report: socket.socket) -> None:
-        """Take the socket on which its reaper reports."""
+        """Take the socket on which the zygote, and the child as it begins, report."""
         self._report = report
         self._pidfd: int | None = None
         self._ended: Ended | None = None
@@ -117,17 +117,31 @@ class Child:
             return self
         try:
             self._report.settimeout(FORK_S)
-            data, fds, _, _ = socket.recv_fds(self._report, MAX_MESSAGE, 1)
-            problem = json.loads(data)["started"] if data else "the sandbox is gone"
-        except (OSError, ValueError, KeyError) as error:
-            self._report.close()
-            raise SandboxError(f"no child could be made: {error!r}") from None
-        self._pidfd = fds[0] if fds else None
-        if problem or self._pidfd is None:
+            problem = self._problem()
+        except (OSError, ValueError, TypeError) as error:
+            problem = repr(error)
+        if problem:
             self.kill()
             self._close()
             raise SandboxError(f"no child could be made: {problem}")
         return self
+
+    def _problem(self) -> str:
+        """Take the pidfd, and what the child said, in any order; return what is wrong."""
+        said: dict[str, Any] = {}
+        while not {"forked", "started"} <= said.keys():
+            data, fds, _, _ = socket.recv_fds(self._report, MAX_MESSAGE, 1)
+            if not data:
+                return "the sandbox is gone"
+            if fds:
+                self._pidfd = fds[0]
+            said |= json.loads(data)
+            if "failed" in said:
+                return str(said["failed"])
+            if "status" in said:
+                how = os.waitstatus_to_exitcode(int(said["status"]))
+                return f"it ended before it began, with code {how}"
+        return str(said["started"])
 
     @property
     def pid(self) -> int:

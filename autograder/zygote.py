@@ -7,11 +7,13 @@ On the control socket (whose number is the first argument): first the configurat
 then one request per child, with two sockets: the runtime's, and one for reports:
 
     {"limits": {...}} + [runtime's socket, report socket]
-    <- {"started": ""} + [pidfd]           or {"started": "what failed"}
+    <- {"forked": pid} + [pidfd]           or {"failed": "why"}, and nothing more
+    <- {"started": ""}                     from the child, or {"started": "what failed"}
     <- {"status": wait status, "cpu_s": ..., "rss_kb": ..., "clean": ...}
 
-A child is two processes: a reaper, which makes the namespaces and reports, and the
-process that runs the runtime (process 1 of its own namespace in nested mode).
+In nested mode the zygote has a user namespace and a PID namespace of its own, so that it
+may fork each child right into another (as process 1): one copy of a large process's page
+tables for each child. The child makes the rest of its namespaces itself.
 """
 
 import array
@@ -22,13 +24,14 @@ import importlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import stat
 import struct
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +41,7 @@ HOME = "/sandbox"
 PRIVATE = ("/tmp", HOME, "/dev/shm")  # noqa: S108 - the sandbox's own
 MAX_MESSAGE = 1 << 20
 ADDRESS_SLACK = 256 << 20  # address space that is mapped and never used
-_KEPT = 3  # the only descriptor of a child but for 0, 1, 2
+_SOCKET, _REPORT = 3, 4  # a child's descriptors; the second until it has begun
 _SETUP_FAILED = 70
 Serve = Callable[[socket.socket, Mapping[str, object]], None]
 
@@ -49,25 +52,48 @@ def main(number: int) -> None:
     control = socket.socket(fileno=number)
     control.set_inheritable(False)
     config = json.loads(control.recv(MAX_MESSAGE))
+    if config["nested"]:
+        _enter_namespaces()
     start = time.monotonic()
     serve = _runtime(config)
     gc.collect()
     gc.freeze()  # the collector does not touch, and so copy, what is shared
     threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - names alone
+    if threads > 1:
+        _go_on_in_a_fork()  # who has threads may not make a PID namespace
     ready = {"ready": time.monotonic() - start, "threads": threads}
     control.send(json.dumps(ready).encode())
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # reapers go without a wait
-    while True:
-        message, fds = _received(control)
-        if not message:
-            os._exit(0)  # process 1: the kernel ends all others
-        request = json.loads(message)
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            control.close()
-            _become_child(config, request, fds, serve)
-        for fd in fds:
-            os.close(fd)
+    _Children(control, config, serve).run()
+
+
+def _enter_namespaces() -> None:
+    """Go on in a user namespace and a PID namespace, in which this process may make more."""
+    kernel.set_dumpable(1)  # else /proc/self belongs to root, uid_map included
+    _become_owner(kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID)
+    _go_on_in_a_fork()  # the first one in there: process 1
+    kernel.keep_capabilities(kernel.CAP_SYS_ADMIN)
+    kernel.set_dumpable(0)
+
+
+def _become_owner(flags: int) -> None:
+    """Unshare with a user namespace that maps this user and group, and no other."""
+    uid, gid = os.getuid(), os.getgid()
+    kernel.unshare(flags)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+
+
+def _go_on_in_a_fork() -> None:
+    """Return in a child; this process only waits for it, and ends as it does."""
+    child = os.fork()
+    if child:
+        kernel.keep_capabilities()
+        kernel.set_dumpable(0)
+        os.closerange(0, 1 << 20)
+        _, status = os.waitpid(child, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    kernel.die_with_parent(signal.SIGKILL)
 
 
 def _runtime(config: Mapping[str, Any]) -> Serve:
@@ -103,73 +129,101 @@ def _received(control: socket.socket) -> tuple[bytes, list[int]]:
     return message, list(fds)
 
 
-# ---------------------------------------------------------------- the reaper
+# ---------------------------------------------------------------- the children
 
 
-def _become_child(
-    config: Mapping[str, Any], request: Mapping[str, Any], fds: list[int], serve: Serve
-) -> None:
-    """Fork the child proper, report on it, and exit; never returns."""
-    sock, report = (socket.socket(fileno=it) for it in fds)
-    try:
-        _isolate(nested=config["nested"])
-        told, tell = os.pipe()
-        child = os.fork()
-    except BaseException as error:  # noqa: BLE001 - whatever failed is reported
-        _send(report, {"started": f"{type(error).__name__}: {error}"})
-        os._exit(_SETUP_FAILED)
-    if child == 0:
-        report.close()
-        os.close(told)
-        _run(config, request["limits"], sock, tell, serve)
-    os.close(tell)
-    sock.close()
-    _report(report, child, told, nested=config["nested"])
-    os._exit(0)
+class _Children:
+    """Forks children, and tells how each ended.
+
+    Holds numbers of descriptors and no objects: a child has copies of both, and an
+    object that is collected there would close what the child opened at that number.
+    """
+
+    def __init__(
+        self, control: socket.socket, config: Mapping[str, Any], serve: Serve
+    ) -> None:
+        self.control, self.config, self.serve = control, config, serve
+        self.nested = bool(config["nested"])
+        self.home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.poll = select.poll()
+        self.running: dict[int, tuple[int, int]] = {}  # pidfd -> (pid, report socket)
+
+    def run(self) -> None:
+        """Serve until the control socket closes; never returns."""
+        self.poll.register(self.control, select.POLLIN)
+        while True:
+            for number, _ in self.poll.poll():
+                if number in self.running:
+                    self.ended(number)
+                else:
+                    self.asked()
+
+    def asked(self) -> None:
+        """Fork a child as one request wants it."""
+        message, fds = _received(self.control)
+        if not message:
+            os._exit(0)  # process 1: the kernel ends all others
+        request = json.loads(message)
+        sock, report = fds
+        try:
+            child = self.forked()
+        except OSError as error:
+            os.close(sock)
+            _last_word(report, {"failed": f"{type(error).__name__}: {error}"})
+            return
+        if child == 0:
+            self.control.close()
+            _run(self.config, request["limits"], sock, report, self.serve)
+        os.close(sock)
+        pidfd = os.pidfd_open(child)
+        _tell(report, {"forked": child}, [pidfd])
+        self.running[pidfd] = child, report
+        self.poll.register(pidfd, select.POLLIN)  # readable when it has ended
+
+    def forked(self) -> int:
+        """Fork, in nested mode into a PID namespace of the child's own."""
+        if not self.nested:
+            return os.fork()
+        kernel.unshare(kernel.CLONE_NEWPID)  # for the next child
+        child = -1
+        try:
+            child = os.fork()
+        finally:
+            if child:
+                kernel.setns(self.home, kernel.CLONE_NEWPID)
+        return child
+
+    def ended(self, pidfd: int) -> None:
+        """Tell how a child ended."""
+        child, report = self.running.pop(pidfd)
+        self.poll.unregister(pidfd)
+        os.close(pidfd)
+        _, status, used = os.wait4(child, 0)
+        clean = self.nested or _wiped()
+        cpu_s = used.ru_utime + used.ru_stime
+        found = {"status": status, "cpu_s": cpu_s, "rss_kb": used.ru_maxrss}
+        _last_word(report, found | {"clean": clean})
 
 
-def _isolate(*, nested: bool) -> None:
-    kernel.set_dumpable(1)  # else /proc/self belongs to root, uid_map included
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # first to go
-    if nested:
-        uid, gid = os.getuid(), os.getgid()
-        kernel.unshare(
-            kernel.CLONE_NEWUSER
-            | kernel.CLONE_NEWPID
-            | kernel.CLONE_NEWNS
-            | kernel.CLONE_NEWIPC
-        )
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    else:
-        kernel.set_dumpable(0)
+def _received(control: socket.socket) -> tuple[bytes, list[int]]:
+    room = socket.CMSG_SPACE(4 * array.array("i").itemsize)
+    message, ancillary, _, _ = control.recvmsg(MAX_MESSAGE, room)
+    fds = array.array("i")
+    for _, _, data in ancillary:
+        fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return message, list(fds)
 
 
-def _report(report: socket.socket, child: int, told: int, *, nested: bool) -> None:
-    """Tell when the child has started, with its pidfd, and how it ended."""
-    kernel.set_dumpable(0)
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    pidfd = os.pidfd_open(child)
-    problem = b""
-    while data := os.read(told, 4096):
-        problem += data
-    problem = problem or b"it ended before it began"
-    text = "" if problem == b"ok" else problem.decode(errors="replace")
-    _send(report, {"started": text}, [pidfd])
-    os.close(pidfd)
-    _, status, used = os.wait4(child, 0)
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    clean = nested or _wiped()
-    cpu_s = used.ru_utime + used.ru_stime + own.ru_utime + own.ru_stime
-    ended = {"status": status, "cpu_s": cpu_s, "rss_kb": used.ru_maxrss, "clean": clean}
-    _send(report, ended)
-
-
-def _send(report: socket.socket, message: Mapping[str, object], fds: Any = ()) -> None:
+def _tell(report: int, message: Mapping[str, object], fds: Sequence[int] = ()) -> None:
+    sock = socket.socket(fileno=report)
     with contextlib.suppress(OSError):  # nobody waits for it any longer
-        socket.send_fds(report, [json.dumps(message).encode()], list(fds))
+        socket.send_fds(sock, [json.dumps(message).encode()], fds)
+    sock.detach()
+
+
+def _last_word(report: int, message: Mapping[str, object]) -> None:
+    _tell(report, message)
+    os.close(report)
 
 
 def _wiped() -> bool:
@@ -204,44 +258,58 @@ def _wipe(folder: str) -> None:
             os.rmdir(path)  # noqa: PTH106
 
 
-# ---------------------------------------------------------------- the child proper
+# ---------------------------------------------------------------- the child
 
 
 def _run(
     config: Mapping[str, Any],
     limits: Mapping[str, int],
-    sock: socket.socket,
-    tell: int,
+    sock: int,
+    report: int,
     serve: Serve,
 ) -> None:
     """Confine this process, say so, and run the runtime; never returns."""
     try:
-        sock, tell = _confine(config, limits, sock, tell)
-        os.write(tell, b"ok")
-        os.close(tell)
+        _keep_only(sock, report)
+        _confine(config, limits)
     except BaseException as error:  # noqa: BLE001 - whatever failed is reported
-        os.write(tell, f"{type(error).__name__}: {error}".encode()[:2000])
+        _tell(_REPORT, {"started": f"{type(error).__name__}: {error}"[:2000]})
         os._exit(_SETUP_FAILED)
+    _last_word(_REPORT, {"started": ""})
     try:
-        serve(sock, config)
+        serve(socket.socket(fileno=_SOCKET), config)
     except BaseException:  # noqa: BLE001 - a student's SystemExit, MemoryError, ...
         os._exit(_SETUP_FAILED + 1)
     os._exit(0)
 
 
-def _confine(
-    config: Mapping[str, Any], limits: Mapping[str, int], sock: socket.socket, tell: int
-) -> tuple[socket.socket, int]:
-    """Return the socket and the pipe, at other numbers, in a process that is confined."""
+def _keep_only(sock: int, report: int) -> None:
+    """Move the two sockets, and close every other descriptor; no input, no output."""
+    high = max(sock, report, _REPORT) + 1
+    os.dup2(sock, high)
+    os.dup2(report, high + 1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    os.dup2(high, _SOCKET, inheritable=False)
+    os.dup2(high + 1, _REPORT, inheritable=False)
+    os.closerange(_REPORT + 1, 1 << 20)
+
+
+def _confine(config: Mapping[str, Any], limits: Mapping[str, int]) -> None:
     nested = config["nested"]
     kernel.die_with_parent(signal.SIGKILL)  # a convenience: pidfds are the guarantee
+    kernel.set_dumpable(1)  # else /proc/self belongs to root, uid_map included
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # first to go
     if nested:
+        kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
         _mount_private(limits)
+        _become_owner(kernel.CLONE_NEWUSER)  # it counts its own processes
     else:
         kernel.set_dumpable(0)
     os.setsid()
     os.chdir(HOME)
-    sock, tell = _keep_only(sock, tell)
     _limit(limits)
     if nested:
         kernel.drop_capabilities()
@@ -251,7 +319,6 @@ def _confine(
         mine = struct.pack("<I", os.getpid())
         kernel.load_filter(flat.replace(struct.pack("<I", config["self"]), mine))
     kernel.load_filter(base64.b64decode(config["filters"]["child"]))
-    return sock, tell
 
 
 def _mount_private(limits: Mapping[str, int]) -> None:
@@ -261,22 +328,6 @@ def _mount_private(limits: Mapping[str, int]) -> None:
     size = f"size={limits['tmp_mb']}m,nr_inodes={limits['tmp_files']},mode=700"
     for folder in PRIVATE:
         kernel.mount("tmpfs", folder, "tmpfs", safe, size)
-
-
-def _keep_only(sock: socket.socket, tell: int) -> tuple[socket.socket, int]:
-    """Close every descriptor but the socket's and the pipe's; no input, no output."""
-    pair = os.dup(sock.detach()), os.dup(tell)
-    high = max(*pair, _KEPT + 2) + 1
-    moved = [high, high + 1]
-    for old, new in zip(pair, moved, strict=True):
-        os.dup2(old, new)
-    null = os.open(os.devnull, os.O_RDWR)
-    for number in (0, 1, 2):
-        os.dup2(null, number)
-    for number, old in enumerate(moved, _KEPT):
-        os.dup2(old, number, inheritable=False)
-    os.closerange(_KEPT + 2, 1 << 20)
-    return socket.socket(fileno=_KEPT), _KEPT + 1
 
 
 def _limit(limits: Mapping[str, int]) -> None:

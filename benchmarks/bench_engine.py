@@ -4,11 +4,10 @@
 
 The lesson's own solution is handed in N times to each, in one run on this machine: the
 ratios count, the milliseconds are this machine's at this hour. CPU time of ours is that
-of all the submission's processes and the engine's and the zygotes' own for it; left out
-is the millisecond in which a reaper ends, which the kernel tells nobody. nbgrader's is
-that of one `autograde` command for all of its submissions. Also: the start-up of both
-zygotes, the memory of a student's process that no other shares, and what a second
-thread of the same engine adds.
+of all the submission's processes and the engine's and the zygotes' own for it.
+nbgrader's is that of one `autograde` command for all of its submissions. Also: the
+start-up of both zygotes, the memory of a student's process that no other shares, and
+what a second thread of the same engine adds.
 """
 
 import argparse
@@ -79,7 +78,7 @@ def shared_cpu_s(engine: Engine) -> float:
     total = time.process_time()
     for kind in Kind:
         outer = psutil.Process(engine.sandbox(kind).pid)
-        for it in (outer, *outer.children()):  # bubblewrap and the zygote
+        for it in (outer, *outer.children(recursive=True)):  # down to the zygote
             used = it.cpu_times()
             total += used.user + used.system
     return total

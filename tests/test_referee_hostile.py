@@ -165,18 +165,24 @@ def test_classes_of_exceptions_without_number_are_not_kept():
     assert len(known._made) <= student_errors.MAX_CLASSES
 
 
-FORGES = "def f(x):\n    globals()['oracle'] = lambda x: 0\n    return 0"
+FORGES = (
+    "def f(x):\n    globals()['oracle'] = globals()['exp2'] = lambda x: 0\n    return 0"
+)
 
 
-def test_what_a_locked_cell_defines_is_never_the_students(students):
+@pytest.mark.parametrize(
+    ("oracle", "locked"),
+    [("oracle", "def oracle(x): return x + 1"), ("exp2", "from math import *")],
+)
+def test_what_a_locked_cell_defines_is_never_the_students(students, oracle, locked):
     answer = "def ready(): return 1\ndef f(x): return x + 1"
-    asked = notebook([answer], ["assert f(1) == oracle(1)"])
-    asked["cells"].insert(1, cell("ready()\ndef oracle(x): return x + 1", "locked"))
+    asked = notebook([answer], [f"assert f(1) == {oracle}(1)"])
+    asked["cells"].insert(1, cell(f"ready()\n{locked}", "locked"))
     fails = "import inspect\ndef ready():\n"
     fails += "    assert 'do_call' not in [it.function for it in inspect.stack()]\n"
     (found,) = calibrated(students, asked, {"e0": fails + FORGES})
     assert (found.status, found.points) == (Status.FAILED, 0)
-    assert "'oracle' is not defined" in found.message
+    assert f"{oracle!r} is not defined" in found.message
 
 
 def test_what_an_earlier_check_defines_is_never_the_students(students):

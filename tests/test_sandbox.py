@@ -5,10 +5,11 @@ import socket
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from engine_tools import ROOT, as_user, gone, said, tried
 
-from autograder import bubblewrap, limits, probe, seccomp, wire, zygote
+from autograder import bubblewrap, kernel, limits, probe, seccomp, wire, zygote
 from autograder.bubblewrap import Kind
 from autograder.probe import Mode
 from autograder.sandbox import Setting, running
@@ -216,6 +217,59 @@ def test_the_cpu_limit_holds_though_signals_are_ignored():
         ended = child.wait(30)
         assert ended.text == "killed by SIGKILL"
         assert 0.9 < ended.cpu_s < 5
+
+
+THREAD = """
+import threading, time
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_thread_that_a_library_starts_does_not_stop_the_zygote(nested):
+    setting = Setting(runtime="autograder.student", warm=(THREAD,))
+    with running(Kind.STUDENT, setting, nested=nested) as box:
+        assert box.ready["threads"] == 2
+        for _ in range(2):
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                child = box.fork(theirs, limits.STUDENT).started()
+                status = Path(f"/proc/{child.pid}/status").read_text()
+                child.kill()
+                assert child.wait().text == "killed by SIGKILL"
+            assert "Threads:\t1" in status
+        pid = box.pid
+    assert gone([pid])
+
+
+def test_no_process_but_the_zygote_may_make_namespaces():
+    with hello() as box:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            child = box.fork(theirs, limits.STUDENT).started()
+            outer = psutil.Process(box.pid)
+            held = {it.pid: capabilities(it.pid) for it in outer.children(recursive=True)}
+            assert held.pop(child.pid) == 0
+            child.kill()
+            child.wait()
+    assert set(held.values()) <= {0, 1 << kernel.CAP_SYS_ADMIN}
+
+
+def capabilities(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(it.split()[1], 16) for it in lines if it.startswith("CapEff:"))
+
+
+def test_a_child_that_cannot_be_confined_is_told_and_the_next_one_is_made():
+    with hello() as box:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            impossible = limits.Limits(tmp_mb=-1)
+            with pytest.raises(SandboxError, match=r"no child could be made.*mount /tmp"):
+                box.fork(theirs, impossible).started()
+            child = box.fork(theirs, limits.STUDENT).started()
+            child.kill()
+            assert child.wait().text == "killed by SIGKILL"
 
 
 def test_no_process_is_left_after_close():
