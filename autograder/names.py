@@ -12,6 +12,9 @@ from autograder.proxies import Proxy
 from autograder.student_errors import GraderLimit, StudentError
 
 
+_BUILTINS = {k: v for k, v in vars(builtins).items() if not k.startswith("_")}
+
+
 class Names(dict[str, Any]):
     """The globals of all checks: a name that is not in here is looked up elsewhere.
 
@@ -22,7 +25,7 @@ class Names(dict[str, Any]):
 
     def __init__(self, facts: Facts) -> None:
         """Begin empty."""
-        super().__init__(__name__="__main__", __builtins__=builtins)
+        super().__init__()
         self.facts = facts
         self.link: Link | None = None
         self.closed: set[str] = set()  # names that are never asked for over there
@@ -35,12 +38,16 @@ class Names(dict[str, Any]):
             for name in names:
                 self._sources.setdefault(name, []).append(source)
         self._sources |= {name: [it] for name, it in facts.imports.items()}
+        theirs = {*facts.answers, *self._sources}
+        # the most of all that checks look up: each `len` of a loop
+        self.update({k: v for k, v in _BUILTINS.items() if k not in theirs})
+        self.update(__name__="__main__", __builtins__=builtins)
 
     def __missing__(self, name: str) -> Any:
         if name not in self.facts.answers:
             if name in self._sources and self._trusted(name):
                 return dict.__getitem__(self, name)
-            if name in vars(builtins):  # the most of all: each `len` of a check's loop
+            if name in vars(builtins):
                 raise KeyError(name)
             if name in self.closed:  # its cell failed: the student's may be a forgery
                 raise NameError(f"name {name!r} is not defined")

@@ -85,6 +85,8 @@ class Exceptions:
             found: object = getattr(builtins, name, None)
         elif module == "__main__":
             found = dict.get(self.trusted, name)
+            if found is getattr(builtins, name, None):  # a class that has its name
+                return None
         elif module.partition(".")[0] in ("autograder", "sys") or module in _OURS:
             return None
         else:  # what is there: `getattr` would let a module import more
