@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import lesson_tools
 import pytest
 from class_tools import only_the_example
 
@@ -35,6 +36,14 @@ def _lessons_as_found():
     left, lesson.LESSONS_DIR = lesson.LESSONS_DIR, before
     lesson.load.cache_clear()
     assert left == before, f"this module left LESSONS_DIR at {left}"
+
+
+@pytest.fixture(scope="session")
+def run_lesson(tmp_path_factory):
+    """Runs a solved lesson, with a home of its own: see `lesson_tools.run`."""
+    return lambda name, **how: lesson_tools.run(
+        name, tmp_path_factory.mktemp("home"), **how
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from course import bank, lesson
+from course import lesson
 from course.llm import user
 
 A1 = lesson.load("a1")
@@ -15,13 +15,9 @@ QUESTION = "What is the capital of Japan?"
 
 
 @pytest.fixture(scope="module")
-def solved():
+def solved(run_lesson):
     """The names that a learner has at the end: the solutions, no live model."""
-    names = {"__name__": "__main__"}
-    for cell in A1.cells:
-        if cell.is_code and cell.role not in ("demo", "check"):
-            bank.run(cell.source, names, f"<a1:{cell.line}>")
-    return names
+    return run_lesson("a1")
 
 
 @pytest.fixture(scope="module")

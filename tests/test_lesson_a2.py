@@ -6,35 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lesson_tools import prose
 from scipy.stats import binomtest
 
-from course import bank, lesson, logprobs
+from course import lesson, logprobs
 
 A2 = lesson.load("a2")
-PROSE = " ".join(
-    re.sub(r"\s*\n# ?", " ", cell.source)
-    for cell in A2.cells
-    if cell.role == "markdown"
-)
-PROSE = " ".join(PROSE.split())
+PROSE = prose("a2")
 
 
 @pytest.fixture(scope="module")
-def solved(tmp_path_factory):
+def solved(run_lesson):
     """The names that a learner has at the end: the solutions, no live model."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    names = {"__name__": "__main__"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plt, "show", lambda: None)
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        for cell in A2.cells:
-            if cell.is_code and cell.role not in ("demo", "check"):
-                bank.run(cell.source, names, f"<a2:{cell.line}>")
-    return names
+    return run_lesson("a2")
 
 
 def test_the_prompt_of_the_tables_is_the_learners(solved):

@@ -1,51 +1,28 @@
 """Lesson A3: PyTorch and transformers as oracles, the real models, the prose's numbers."""
 
-import contextlib
-import io
 import math
-import re
-import warnings
 
 import numpy as np
 import pytest
 import torch
+from lesson_tools import prose
 
-from course import bank, lesson
+from course import lesson
 
 A3 = lesson.load("a3")
-PROSE = " ".join(
-    re.sub(r"^# ?", "", c.source, flags=re.MULTILINE)
-    for c in A3.cells
-    if c.role == "markdown"
-)
-PROSE = " ".join(PROSE.split())
-
-
-def names_of(*, demos):
-    names = {"__name__": "__main__"}
-    said = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
-        warnings.simplefilter("ignore")
-        for cell in A3.cells:
-            if cell.is_code and (demos or cell.role not in ("demo", "check")):
-                bank.run(cell.source, names, f"<a3:{cell.line}>")
-    return names | {"said": said.getvalue()}
+PROSE = prose("a3")
 
 
 @pytest.fixture(scope="module")
-def a3():
+def a3(run_lesson):
     """The names of the lesson with solutions in place, no real model."""
-    return names_of(demos=False)
+    return run_lesson("a3")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(run_lesson):
     """The same after every demonstration, with both real models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MPLBACKEND", "agg")
-        patch.setenv("OMP_NUM_THREADS", "1")
-        return names_of(demos=True)
+    return run_lesson("a3", demos=True)
 
 
 def tensors(*shapes, seed=0):

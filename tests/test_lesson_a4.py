@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from course import bank, lesson
+from course import lesson
 
 A4 = lesson.load("a4")
 PROSE = "\n".join(cell.source for cell in A4.cells if cell.role == "markdown")
@@ -17,31 +17,15 @@ def flat(text):
 
 
 @pytest.fixture(scope="module")
-def solved():
+def solved(run_lesson):
     """The names that a learner has at the end: the solutions, no live model."""
-    names = {"__name__": "__main__"}
-    for cell in A4.cells:
-        if cell.is_code and cell.role not in ("demo", "check"):
-            bank.run(cell.source, names, f"<a4:{cell.line}>")
-    return names
+    return run_lesson("a4")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(run_lesson):
     """The names after every demonstration: both models, all questions."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    names = {"__name__": "__main__"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plt, "show", lambda: None)
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        for cell in A4.cells:
-            if cell.is_code and cell.role != "check":
-                bank.run(cell.source, names, f"<a4:{cell.line}>")
-    return names
+    return run_lesson("a4", demos=True)
 
 
 def test_the_worked_example_of_bm25_is_right(solved):

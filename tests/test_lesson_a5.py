@@ -1,9 +1,8 @@
 """What lesson A5 says of numbers, of MCP, and of the real model."""
 
-import re
-
 import numpy as np
 import pytest
+from lesson_tools import prose
 from mcp import Client
 
 from course import bank, lesson
@@ -18,25 +17,13 @@ COUNTS = {  # right, wrong argument, wrong tool, not valid, no call
     "constrained": [3, 4, 33, 0, 0],
     "router": [33, 0, 7, 0, 0],
 }
-PROSE = " ".join(
-    re.sub(r"^# ?", "", cell.source, flags=re.MULTILINE)
-    for cell in A5.cells
-    if cell.role == "markdown"
-)
-PROSE = " ".join(PROSE.split())
+PROSE = prose("a5")
 
 
 @pytest.fixture(scope="module")
-def solved():
+def solved(run_lesson):
     """The names that a learner has at the end: the solutions, no live model."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    names = {"__name__": "__main__"}
-    for cell in A5.cells:
-        if cell.is_code and cell.role not in ("demo", "check"):
-            bank.run(cell.source, names, f"<a5:{cell.line}>")
-    return names
+    return run_lesson("a5")
 
 
 def test_the_worked_example_of_choose_is_right(solved):

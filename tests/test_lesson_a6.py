@@ -1,53 +1,34 @@
 """Lesson A6: PyTorch and peft as oracles, the real model, the prose's numbers."""
 
-import contextlib
-import io
 import math
-import re
 import warnings
 
 import numpy as np
 import pytest
 import torch
+from lesson_tools import prose
 
-from course import bank, lesson
+from course import lesson
 
 A6 = lesson.load("a6")
-PROSE = " ".join(
-    re.sub(r"^# ?", "", c.source, flags=re.MULTILINE)
-    for c in A6.cells
-    if c.role == "markdown"
-)
-PROSE = " ".join(PROSE.split())
+PROSE = prose("a6")
 
 
-def names_of(*, demos):
-    """Run the lesson; with its demonstrations, cut down to ten steps of training."""
-    names = {"__name__": "__main__"}
-    said = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
-        warnings.simplefilter("ignore")
-        for cell in A6.cells:
-            kept = demos or cell.role != "demo"
-            if cell.is_code and cell.role != "check" and kept:
-                source = cell.source.replace("RATE = 30, ", "RATE = 10, ")
-                bank.run(source, names, f"<a6:{cell.line}>")
-    return names | {"said": said.getvalue()}
+def ten_steps(source):
+    """Return the demonstrations cut down to ten steps of training."""
+    return source.replace("RATE = 30, ", "RATE = 10, ")
 
 
 @pytest.fixture(scope="module")
-def a6():
+def a6(run_lesson):
     """The names of the lesson with solutions in place, no real model."""
-    return names_of(demos=False)
+    return run_lesson("a6", edit=ten_steps)
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(run_lesson):
     """The same after every demonstration, with the real model."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MPLBACKEND", "agg")
-        return names_of(demos=True)
+    return run_lesson("a6", demos=True, edit=ten_steps)
 
 
 @pytest.fixture(scope="module")

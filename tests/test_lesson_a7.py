@@ -1,38 +1,20 @@
 """What lesson A7 says of numbers, and its functions against other libraries."""
 
-import re
-
 import numpy as np
 import pytest
+from lesson_tools import prose
 from sklearn.metrics import cohen_kappa_score
 
 from course import bank, lesson
 
 A7 = lesson.load("a7")
-PROSE = " ".join(
-    re.sub(r"\s*\n# ?", " ", cell.source)
-    for cell in A7.cells
-    if cell.role == "markdown"
-)
-PROSE = " ".join(PROSE.split())
+PROSE = prose("a7")
 
 
 @pytest.fixture(scope="module")
-def solved(tmp_path_factory):
+def solved(run_lesson):
     """The names that a learner has at the end: the solutions, no live model."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    names = {"__name__": "__main__"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plt, "show", lambda: None)
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        for cell in A7.cells:
-            if cell.is_code and cell.role not in ("demo", "check"):
-                bank.run(cell.source, names, f"<a7:{cell.line}>")
-    return names
+    return run_lesson("a7")
 
 
 def test_kappa_is_scikit_learns(solved):

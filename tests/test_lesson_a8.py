@@ -1,9 +1,9 @@
 """What lesson A8 says of numbers, and its demonstrations with the real model."""
 
-import re
 from pathlib import Path
 
 import pytest
+from lesson_tools import prose
 
 import course.assistant_app
 from course import bank, lesson
@@ -12,22 +12,13 @@ from course.assistant_app.service import ROUTES
 
 A8 = lesson.load("a8")
 APP = Path(course.assistant_app.__file__).parent
-PROSE = " ".join(
-    re.sub(r"^# ?", "", cell.source, flags=re.MULTILINE)
-    for cell in A8.cells
-    if cell.role == "markdown"
-)
-PROSE = " ".join(PROSE.split())
+PROSE = prose("a8")
 
 
 @pytest.fixture(scope="module")
-def solved():
+def solved(run_lesson):
     """The names that a learner has at the end: the solutions, no live model."""
-    names = {"__name__": "__main__"}
-    for cell in A8.cells:
-        if cell.is_code and cell.role not in ("demo", "check"):
-            bank.run(cell.source, names, f"<a8:{cell.line}>")
-    return names
+    return run_lesson("a8")
 
 
 def test_the_worked_example_of_the_bucket_is_right(solved):

@@ -1,39 +1,25 @@
 """What lesson F1 says of numbers, and its functions against other libraries."""
 
-import re
-
 import numpy as np
 import pytest
+from lesson_tools import prose
 
-from course import bank, lesson
+from course import lesson
 
 F1 = lesson.load("f1")
-PROSE = " ".join(
-    re.sub(r"\s*\n# ?", " ", cell.source)
-    for cell in F1.cells
-    if cell.role == "markdown"
-)
-PROSE = " ".join(PROSE.split())
+PROSE = prose("f1")
 LIVE = ("load_embedder", "load_local", "embedder")  # these cells need a model
 
 
+def has_no_model(cell):
+    """Return whether a demonstration needs no model."""
+    return not any(it in cell.source for it in LIVE)
+
+
 @pytest.fixture(scope="module")
-def solved(tmp_path_factory):
+def solved(run_lesson):
     """The names that a learner has at the end: the solutions, no live model."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    names = {"__name__": "__main__"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plt, "show", lambda: None)
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        for cell in F1.cells:
-            live = cell.role == "demo" and any(it in cell.source for it in LIVE)
-            if cell.is_code and cell.role != "check" and not live:
-                bank.run(cell.source, names, f"<f1:{cell.line}>")
-    return names
+    return run_lesson("f1", demos=has_no_model)
 
 
 def test_the_ml_build_is_scikit_learns(solved):

@@ -1,45 +1,28 @@
 """M1's numbers: those worked by hand in its prose, and those of its Ames fits."""
 
 import math
-import warnings
 
-import matplotlib as mpl
 import numpy as np
 import pytest
+from lesson_tools import prose
 from scipy import stats
 
-from course import bank, lesson
+from course import lesson
 
 LESSON = lesson.load("m1")
-PROSE = " ".join(
-    cell.source.replace("\n", " ") for cell in LESSON.cells if cell.role == "markdown"
-)
-
-
-def run_lesson(*, demos):
-    """Run the solved lesson, with demonstrations and checks or without both."""
-    names = {"__name__": "__main__"}
-    roles = {"setup", "code", "exercise"} | ({"demo", "check"} if demos else set())
-    with warnings.catch_warnings(), mpl.rc_context({"backend": "agg"}):
-        warnings.simplefilter("ignore")  # agg says that it cannot show a figure
-        for cell in LESSON.cells:
-            if cell.role in roles:
-                bank.run(cell.source, names, f"<m1:{cell.line}>")
-    return names
+PROSE = prose("m1")
 
 
 @pytest.fixture(scope="module")
-def three():
+def three(run_lesson):
     """The names of the lesson without its demonstrations."""
-    return run_lesson(demos=False)
+    return run_lesson("m1")
 
 
 @pytest.fixture(scope="module")
-def ames():
+def ames(run_lesson):
     """The names of the lesson with its demonstrations, from the learner's code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBGRADER_EXECUTION", "1")  # no log: this is before `_own_home`
-        return run_lesson(demos=True)
+    return run_lesson("m1", demos=True, checks=True)
 
 
 def test_the_line_through_three_houses_is_the_one_worked_by_hand(three):

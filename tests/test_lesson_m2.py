@@ -1,62 +1,33 @@
 """M2's numbers: those worked by hand, its bars, and scikit-learn as an oracle."""
 
-import contextlib
-import io
-import warnings
-
-import matplotlib as mpl
 import numpy as np
 import pytest
+from lesson_tools import prose
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from course import bank, fraud, lesson
+from course import fraud, lesson
 
 LESSON = lesson.load("m2")
-PROSE = " ".join(
-    " ".join(cell.source.split()) for cell in LESSON.cells if cell.role == "markdown"
-)
-
-
-def run_lesson(*, demos, until=None):
-    """Run the solved lesson, with demonstrations and checks or without both."""
-    names = {"__name__": "__main__"}
-    roles = {"setup", "code", "exercise"} | ({"demo", "check"} if demos else set())
-    said = io.StringIO()
-    with (
-        warnings.catch_warnings(),
-        mpl.rc_context({"backend": "agg"}),
-        contextlib.redirect_stdout(said),
-    ):
-        warnings.simplefilter("ignore")  # agg says that it cannot show a figure
-        for cell in LESSON.cells:
-            if until and until in cell.source:
-                break
-            if cell.role in roles:
-                bank.run(cell.source, names, f"<m2:{cell.line}>")
-    return names | {"said": said.getvalue()}
+PROSE = prose("m2")
 
 
 @pytest.fixture(scope="module")
-def three():
+def three(run_lesson):
     """The names of the lesson without its demonstrations."""
-    return run_lesson(demos=False)
+    return run_lesson("m2")
 
 
 @pytest.fixture(scope="module")
-def town():
+def town(run_lesson):
     """The names after the simulator's demonstrations."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBGRADER_EXECUTION", "1")  # no log: this is before `_own_home`
-        return run_lesson(demos=True, until="load_creditcard")
+    return run_lesson("m2", demos=True, checks=True, until="load_creditcard")
 
 
 @pytest.fixture(scope="module")
-def real():
+def real(run_lesson):
     """The names after all demonstrations, the real payments too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBGRADER_EXECUTION", "1")
-        return run_lesson(demos=True)
+    return run_lesson("m2", demos=True, checks=True)
 
 
 def test_the_three_payments_are_those_worked_by_hand(three):

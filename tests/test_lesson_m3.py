@@ -1,47 +1,21 @@
 """Lesson M3: its bars, the numbers in its prose, and PyTorch as an oracle."""
 
-import contextlib
-import io
-import warnings
-
 import numpy as np
 import pytest
 import torch
-
-from course import bank, lesson
+from lesson_tools import prose
 
 
 @pytest.fixture(scope="module")
-def m3():
+def m3(run_lesson):
     """The names of the lesson with solutions in place, figures left out."""
-    return names_of(demos=False)
+    return run_lesson("m3")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(run_lesson):
     """The same, after its figures were drawn."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MPLBACKEND", "agg")
-        return names_of(demos=True)
-
-
-def names_of(*, demos):
-    names = {"__name__": "__main__"}
-    said = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
-        warnings.simplefilter("ignore")
-        for cell in lesson.load("m3").cells:
-            if cell.is_code and (demos or cell.role not in ("demo", "check")):
-                bank.run(cell.source, names, f"<m3:{cell.line}>")
-    names["said"] = said.getvalue()
-    return names
-
-
-def prose():
-    cells = lesson.load("m3").cells
-    lines = "\n".join(cell.source for cell in cells if not cell.is_code)
-    return " ".join(lines.split())
+    return run_lesson("m3", demos=True)
 
 
 def test_the_learners_gradients_are_those_of_torch_for_a_deep_network(m3):
@@ -102,7 +76,7 @@ def test_the_examples_of_the_prose_are_what_the_functions_return(m3):
 def test_the_sizes_that_the_prose_names_are_those_of_the_lesson(m3):
     weights = sum(p.size for p in m3["he_init"]((64, 64, 10), 0))
     small = sum(p.size for p in m3["he_init"]((64, 16, 10), 0))
-    text = prose()
+    text = prose("m3")
     assert f"{weights:,} weights" in text
     assert f"{2 * weights:,} for the {weights:,} weights" in text
     assert f"{small:,} weights" in text

@@ -1,42 +1,21 @@
 """Lesson M4: its bars, the numbers in its prose, and three libraries as oracles."""
 
-import contextlib
-import io
-import warnings
-
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import ndcg_score
 
-from course import bank, lesson
-
-
-def names_of(*, demos):
-    names = {"__name__": "__main__"}
-    said = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
-        warnings.simplefilter("ignore")
-        for cell in lesson.load("m4").cells:
-            if cell.is_code and (demos or cell.role not in ("demo", "check")):
-                bank.run(cell.source, names, f"<m4:{cell.line}>")
-    names["said"] = said.getvalue()
-    return names
-
 
 @pytest.fixture(scope="module")
-def m4():
+def m4(run_lesson):
     """The names of the lesson with solutions in place, demonstrations left out."""
-    return names_of(demos=False)
+    return run_lesson("m4")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(run_lesson):
     """The same, with the demonstrations on MovieLens."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MPLBACKEND", "agg")
-        return names_of(demos=True)
+    return run_lesson("m4", demos=True)
 
 
 def test_the_examples_of_the_prose_are_what_the_functions_return(m4):

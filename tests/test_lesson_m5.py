@@ -1,52 +1,28 @@
 """M5's numbers: those worked by hand, its bars, and two libraries as oracles."""
 
-import contextlib
-import io
-import warnings
-
-import matplotlib as mpl
 import numpy as np
 import pytest
+from lesson_tools import prose
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from course import bank, fraud, lesson
+from course import fraud, lesson
 
 LESSON = lesson.load("m5")
-PROSE = " ".join(
-    " ".join(cell.source.split()) for cell in LESSON.cells if cell.role == "markdown"
-)
-
-
-def run_lesson(*, demos):
-    """Run the solved lesson, with demonstrations and checks or without both."""
-    names = {"__name__": "__main__"}
-    roles = {"setup", "code", "exercise"} | ({"demo", "check"} if demos else set())
-    with (
-        warnings.catch_warnings(),
-        mpl.rc_context({"backend": "agg"}),
-        contextlib.redirect_stdout(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")  # agg says that it cannot show a figure
-        for cell in LESSON.cells:
-            if cell.role in roles:
-                bank.run(cell.source, names, f"<m5:{cell.line}>")
-    return names
+PROSE = prose("m5")
 
 
 @pytest.fixture(scope="module")
-def plain():
+def plain(run_lesson):
     """The names of the lesson without its demonstrations."""
-    return run_lesson(demos=False)
+    return run_lesson("m5")
 
 
 @pytest.fixture(scope="module")
-def shown():
+def shown(run_lesson):
     """The names after all demonstrations."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBGRADER_EXECUTION", "1")  # no log: this is before `_own_home`
-        return run_lesson(demos=True)
+    return run_lesson("m5", demos=True, checks=True)
 
 
 def test_the_six_payments_are_those_worked_by_hand(plain):

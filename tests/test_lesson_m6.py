@@ -1,41 +1,20 @@
 """Lesson M6: its bars, the numbers in its prose, its proof, PyTorch as an oracle."""
 
-import contextlib
-import io
-import warnings
-
 import numpy as np
 import pytest
 import torch
 
-from course import bank, lesson
-
-
-def names_of(*, demos):
-    names = {"__name__": "__main__"}
-    said = io.StringIO()
-    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
-        warnings.simplefilter("ignore")
-        for cell in lesson.load("m6").cells:
-            if cell.is_code and (demos or cell.role not in ("demo", "check")):
-                bank.run(cell.source, names, f"<m6:{cell.line}>")
-    names["said"] = said.getvalue()
-    return names
-
 
 @pytest.fixture(scope="module")
-def m6():
+def m6(run_lesson):
     """The names of the lesson with solutions in place, demonstrations left out."""
-    return names_of(demos=False)
+    return run_lesson("m6")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory):
+def shown(run_lesson):
     """The same, with its networks trained."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CROSSROADS_HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("MPLBACKEND", "agg")
-        return names_of(demos=True)
+    return run_lesson("m6", demos=True)
 
 
 @pytest.mark.parametrize(

@@ -1,50 +1,29 @@
 """M7's numbers: those worked by hand in its prose, its bars, and its oracles."""
 
-import warnings
-
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from lesson_tools import prose
 from scipy import stats
 from sklearn.model_selection import TimeSeriesSplit
 from sklearn.neighbors import KNeighborsClassifier
 
-from course import bank, lesson, prices
+from course import lesson, prices
 
 LESSON = lesson.load("m7")
-PROSE = " ".join(
-    line.lstrip("> ").strip()
-    for cell in LESSON.cells
-    if cell.role == "markdown"
-    for line in cell.source.split("\n")
-)
-
-
-def run_lesson(*, demos):
-    """Run the solved lesson's cells without its checks; return its names."""
-    names = {"__name__": "__main__"}
-    roles = {"setup", "code", "exercise"} | ({"demo"} if demos else set())
-    with warnings.catch_warnings(), mpl.rc_context({"backend": "agg"}):
-        warnings.simplefilter("ignore")  # agg says that it cannot show a figure
-        for cell in LESSON.cells:
-            if cell.role in roles:
-                bank.run(cell.source, names, f"<m7:{cell.line}>")
-    return names
+PROSE = prose("m7")
 
 
 @pytest.fixture(scope="module")
-def own():
+def own(run_lesson):
     """The names of the lesson without its demonstrations."""
-    return run_lesson(demos=False)
+    return run_lesson("m7")
 
 
 @pytest.fixture(scope="module")
-def index():
+def index(run_lesson):
     """The names of the lesson with its demonstrations on the real index."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBGRADER_EXECUTION", "1")  # no log: this is before `_own_home`
-        return run_lesson(demos=True)
+    return run_lesson("m7", demos=True)
 
 
 def test_log_returns_add_up_and_simple_returns_do_not(own):

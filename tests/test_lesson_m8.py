@@ -1,47 +1,29 @@
 """M8's numbers: what its prose works by hand, its bars, and its oracles."""
 
-import warnings
-
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from lesson_tools import prose
 from scipy import stats
 from scipy.special import rel_entr
 from sklearn.linear_model import LogisticRegression
 
-from course import bank, fraud, lesson
+from course import fraud, lesson
 
 LESSON = lesson.load("m8")
-PROSE = " ".join(
-    cell.source.replace("\n", " ") for cell in LESSON.cells if cell.role == "markdown"
-)
-
-
-def run_lesson(*, demos):
-    """Run the solved lesson's cells without its checks; return its names."""
-    names = {"__name__": "__main__"}
-    roles = {"setup", "code", "exercise"} | ({"demo"} if demos else set())
-    with warnings.catch_warnings(), mpl.rc_context({"backend": "agg"}):
-        warnings.simplefilter("ignore")  # agg says that it cannot show a figure
-        for cell in LESSON.cells:
-            if cell.role in roles:
-                bank.run(cell.source, names, f"<m8:{cell.line}>")
-    return names
+PROSE = prose("m8")
 
 
 @pytest.fixture(scope="module")
-def own():
+def own(run_lesson):
     """The names of the lesson without its demonstrations."""
-    return run_lesson(demos=False)
+    return run_lesson("m8")
 
 
 @pytest.fixture(scope="module")
-def shipped():
+def shipped(run_lesson):
     """The names of the lesson with its demonstrations, from the learner's code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NBGRADER_EXECUTION", "1")  # no log: this is before `_own_home`
-        return run_lesson(demos=True)
+    return run_lesson("m8", demos=True)
 
 
 @pytest.fixture(scope="module")

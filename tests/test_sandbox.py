@@ -248,7 +248,9 @@ def test_no_process_but_the_zygote_may_make_namespaces():
         with ours, theirs:
             child = box.fork(theirs, limits.STUDENT).started()
             outer = psutil.Process(box.pid)
-            held = {it.pid: capabilities(it.pid) for it in outer.children(recursive=True)}
+            held = {
+                it.pid: capabilities(it.pid) for it in outer.children(recursive=True)
+            }
             assert held.pop(child.pid) == 0
             child.kill()
             child.wait()
@@ -265,7 +267,9 @@ def test_a_child_that_cannot_be_confined_is_told_and_the_next_one_is_made():
         ours, theirs = socket.socketpair()
         with ours, theirs:
             impossible = limits.Limits(tmp_mb=-1)
-            with pytest.raises(SandboxError, match=r"no child could be made.*mount /tmp"):
+            with pytest.raises(
+                SandboxError, match=r"no child could be made.*mount /tmp"
+            ):
                 box.fork(theirs, impossible).started()
             child = box.fork(theirs, limits.STUDENT).started()
             child.kill()
