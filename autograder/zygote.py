@@ -144,6 +144,7 @@ class _Children:
     ) -> None:
         self.control, self.config, self.serve = control, config, serve
         self.nested = bool(config["nested"])
+        self.mapped = _mapped()  # each child begins with as much
         self.home = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.poll = select.poll()
         self.running: dict[int, tuple[int, int]] = {}  # pidfd -> (pid, report socket)
@@ -173,7 +174,8 @@ class _Children:
             return
         if child == 0:
             self.control.close()
-            _run(self.config, request["limits"], sock, report, self.serve)
+            limits = request["limits"] | self.mapped
+            _run(self.config, limits, sock, report, self.serve)
         os.close(sock)
         pidfd = os.pidfd_open(child)
         _tell(report, {"forked": child}, [pidfd])
@@ -330,12 +332,16 @@ def _mount_private(limits: Mapping[str, int]) -> None:
         kernel.mount("tmpfs", folder, "tmpfs", safe, size)
 
 
-def _limit(limits: Mapping[str, int]) -> None:
-    """Set the limits; those on memory begin at what the forked image maps already."""
+def _mapped() -> dict[str, int]:
+    """Return what this process maps, in bytes: VmSize, and of it VmData."""
     status = Path("/proc/self/status").read_text()
     lines = (it.split(":", 1) for it in status.splitlines())
     sizes = {key: value.split() for key, value in lines if key in ("VmSize", "VmData")}
-    mapped = {key: int(value[0]) << 10 for key, value in sizes.items()}
+    return {key: int(value[0]) << 10 for key, value in sizes.items()}
+
+
+def _limit(limits: Mapping[str, int]) -> None:
+    """Set the limits; those on memory begin at what the forked image maps already."""
     memory = limits["memory_mb"] << 20
     hard = {
         resource.RLIMIT_CORE: 0,
@@ -345,8 +351,8 @@ def _limit(limits: Mapping[str, int]) -> None:
         resource.RLIMIT_FSIZE: limits["file_mb"] << 20,
         resource.RLIMIT_NOFILE: limits["files"],
         resource.RLIMIT_NPROC: limits["processes"],
-        resource.RLIMIT_DATA: mapped["VmData"] + memory,
-        resource.RLIMIT_AS: mapped["VmSize"] + memory + ADDRESS_SLACK,
+        resource.RLIMIT_DATA: limits["VmData"] + memory,
+        resource.RLIMIT_AS: limits["VmSize"] + memory + ADDRESS_SLACK,
         resource.RLIMIT_CPU: limits["cpu_s"],
     }
     for kind, value in hard.items():

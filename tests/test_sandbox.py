@@ -243,7 +243,7 @@ def test_a_thread_that_a_library_starts_does_not_stop_the_zygote(nested):
 
 
 def test_no_process_but_the_zygote_may_make_namespaces():
-    with hello() as box:
+    with running(Kind.STUDENT, Setting(runtime="autograder.student")) as box:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             child = box.fork(theirs, limits.STUDENT).started()
