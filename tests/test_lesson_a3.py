@@ -22,7 +22,7 @@ def a3(run_lesson):
 @pytest.fixture(scope="module")
 def shown(run_lesson):
     """The same after every demonstration, with both real models."""
-    return run_lesson("a3", demos=True)
+    return run_lesson("a3", demos=True, checks=True)
 
 
 def tensors(*shapes, seed=0):

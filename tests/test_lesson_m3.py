@@ -15,7 +15,7 @@ def m3(run_lesson):
 @pytest.fixture(scope="module")
 def shown(run_lesson):
     """The same, after its figures were drawn."""
-    return run_lesson("m3", demos=True)
+    return run_lesson("m3", demos=True, checks=True)
 
 
 def test_the_learners_gradients_are_those_of_torch_for_a_deep_network(m3):

@@ -15,7 +15,7 @@ def m4(run_lesson):
 @pytest.fixture(scope="module")
 def shown(run_lesson):
     """The same, with the demonstrations on MovieLens."""
-    return run_lesson("m4", demos=True)
+    return run_lesson("m4", demos=True, checks=True)
 
 
 def test_the_examples_of_the_prose_are_what_the_functions_return(m4):

@@ -14,7 +14,7 @@ def m6(run_lesson):
 @pytest.fixture(scope="module")
 def shown(run_lesson):
     """The same, with its networks trained."""
-    return run_lesson("m6", demos=True)
+    return run_lesson("m6", demos=True, checks=True)
 
 
 @pytest.mark.parametrize(
