@@ -6,6 +6,7 @@ for, a reply that is no message, or the end of the process end the conversation 
 """
 
 import contextlib
+import functools
 import secrets
 import select
 import socket
@@ -379,11 +380,14 @@ class Link:
 
     def _records(self) -> Iterator[type]:
         yield from self.records
-        for name, module in sys.modules.copy().items():
-            if name.startswith("course."):
-                for value in list(vars(module).values()):
-                    if isinstance(value, type) and is_dataclass(value):
-                        yield value
+        for name in [it for it in sys.modules if it.startswith("course.")]:
+            yield from _dataclasses(name)
+
+
+@functools.cache
+def _dataclasses(module: str) -> tuple[type, ...]:
+    values = list(vars(sys.modules[module]).values())
+    return tuple(it for it in values if isinstance(it, type) and is_dataclass(it))
 
 
 _DIED = (

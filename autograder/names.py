@@ -11,7 +11,6 @@ from autograder.policy import is_named
 from autograder.proxies import Proxy
 from autograder.student_errors import GraderLimit, StudentError
 
-
 _BUILTINS = {k: v for k, v in vars(builtins).items() if not k.startswith("_")}
 
 

@@ -5,6 +5,7 @@ import traceback
 from dataclasses import replace
 from typing import Any
 
+from autograder.compiled import filename_of
 from autograder.link import Link
 from autograder.student_errors import (
     Abort,
@@ -79,11 +80,6 @@ def status_of(abort: Abort) -> Status:
     return kinds.get(type(abort), Status.FAILED)
 
 
-def filename_of(step: Step) -> str:
-    """Return the name by which tracebacks know a cell."""
-    return f"<{step.id}>"
-
-
 def _message(error: BaseException) -> str:
     try:
         text = str(error)
@@ -106,7 +102,7 @@ def _is_hidden(step: Step, error: BaseException) -> bool:
     lines: set[int] = set()
     for it in _chain(error):
         frames = traceback.walk_tb(it.__traceback__)
-        lines |= {n for f, n in frames if f.f_code.co_filename == filename_of(step)}
+        lines |= {n for f, n in frames if f.f_code.co_filename == filename_of(step.id)}
     inside = False
     for number, text in enumerate(step.source.split("\n"), 1):
         if BEGIN_HIDDEN in text:

@@ -6,7 +6,6 @@ other process. A process that dies or hangs costs the exercise at hand; the next
 gets a fresh process, in which the earlier cells are run again.
 """
 
-import ast
 import contextlib
 import importlib
 import io
@@ -20,13 +19,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from autograder import compiled
 from autograder.facts import names_in
 from autograder.link import Link
 from autograder.names import Names
 from autograder.outcomes import (
     cell_answer,
     clean,
-    filename_of,
     not_graded,
     size_of,
     status_of,
@@ -317,18 +316,16 @@ def _shown_number(outputs: Iterable[Any]) -> float | None:
 
 def _execute(step: Step, names: Names) -> object:
     """Execute the instructor's text; return the value of its last expression."""
-    filename = filename_of(step)
+    filename = compiled.filename_of(step.id)
     lines = step.source.splitlines(keepends=True)
     linecache.cache[filename] = (len(step.source), None, lines, filename)
-    tree = ast.parse(step.source, filename)
-    last = None
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        last = ast.Expression(tree.body.pop().value)  # type: ignore[attr-defined]
+    if step.code:
+        code, last = compiled.unpacked(step.code)
+    else:
+        code, last = compiled.compiled(step.source, step.id)
     with warnings.catch_warnings():
-        exec(compile(tree, filename, "exec"), names)  # noqa: S102 - the instructor's
-        if last is None:
-            return None
-        return eval(compile(last, filename, "eval"), names)  # noqa: S307 - the same
+        exec(code, names)  # noqa: S102 - the instructor's
+        return None if last is None else eval(last, names)  # noqa: S307 - the same
 
 
 def _is_named(value: type) -> bool:

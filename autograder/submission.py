@@ -8,9 +8,10 @@ cells (found by `grade_id`) and of extra code cells is used. Nothing is executed
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from autograder import compiled
 from autograder.facts import Facts, facts_of
 from autograder.notebooks import Notebook, NotebookCell, Rejected, read
 from autograder.places import FILES
@@ -59,6 +60,7 @@ class Step:
     points: float = 0.0
     shared: bool = False
     defines: tuple[str, ...] = ()
+    code: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -257,8 +259,11 @@ def _reference_step(
         return None
     if grade:
         shared = bool(meta.get("crossroads_shared"))
-        return Step("check", grade_id, source, points, shared=shared)
-    return Step("student" if solution else "setup", grade_id, source)
+        code = compiled.packed(source, grade_id)
+        return Step("check", grade_id, source, points, shared=shared, code=code)
+    if solution:
+        return Step("student", grade_id, source)
+    return Step("setup", grade_id, source, code=compiled.packed(source, grade_id))
 
 
 def _extra(

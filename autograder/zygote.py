@@ -120,15 +120,6 @@ def _say_hello(sock: socket.socket, _: Mapping[str, object]) -> None:
     sock.sendall(b"here")
 
 
-def _received(control: socket.socket) -> tuple[bytes, list[int]]:
-    room = socket.CMSG_SPACE(4 * array.array("i").itemsize)
-    message, ancillary, _, _ = control.recvmsg(MAX_MESSAGE, room)
-    fds = array.array("i")
-    for _, _, data in ancillary:
-        fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    return message, list(fds)
-
-
 # ---------------------------------------------------------------- the children
 
 

@@ -263,7 +263,7 @@ def capabilities(pid):
 
 
 def test_a_child_that_cannot_be_confined_is_told_and_the_next_one_is_made():
-    with hello() as box:
+    with running(Kind.STUDENT, Setting(runtime="autograder.student")) as box:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             impossible = limits.Limits(tmp_mb=-1)
