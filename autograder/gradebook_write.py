@@ -43,11 +43,10 @@ from nbgrader.preprocessors import (
     LockCells,
     SaveCells,
 )
-from nbgrader.utils import parse_utc
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from autograder import places
+from autograder import intake, places
 from autograder.journal import Row
 from autograder.verdicts import ExerciseVerdict, SubmissionVerdict
 from course import settings
@@ -191,7 +190,7 @@ class GradebookWriter:
         folder, own = places.parts(row.assignment)
         with self._transaction():
             found = self._submission(folder, row.student)
-            when = _time(timestamp)
+            when = intake.time_of(timestamp)
             if when is not None:
                 found.timestamp = when
             notebooks = [it for it in found.notebooks if it.name == own]
@@ -319,13 +318,6 @@ def _late_plugin(config: "Config | None") -> LateSubmissionPlugin | None:
     plugin = step.plugin_inst
     is_plain = type(plugin) is LateSubmissionPlugin
     return None if is_plain and plugin.penalty_method == "none" else plugin
-
-
-def _time(text: str) -> Any:
-    try:
-        return parse_utc(text) if text else None
-    except Exception:  # noqa: BLE001 - a stranger's text: dateutil lets any error out
-        return None
 
 
 @contextlib.contextmanager
