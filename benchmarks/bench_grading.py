@@ -1,6 +1,6 @@
 """The grader's figures against `nbgrader autograde`'s, in one run, as a Markdown table.
 
-    python benchmarks/bench_grading.py [--submissions 20] [--peers 5] [--size 200]
+    python benchmarks/bench_grading.py [--submissions 20] [--peers 10] [--size 200]
                                        [--lessons z1 z3 z4 m1 a4]
 
 Three small lessons, in which the grader's own cost shows: numpy; figures (drawn into the
@@ -82,7 +82,7 @@ def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--submissions", type=int, default=20)
-    parser.add_argument("--peers", type=int, default=5)
+    parser.add_argument("--peers", type=int, default=10)
     parser.add_argument("--size", type=int, default=200)
     parser.add_argument("--lessons", nargs="*", default=[*BARS, *REAL])
     args = parser.parse_args()
