@@ -57,6 +57,8 @@ def _by_interrupt(seconds: float) -> Iterator[None]:
         rang.set()
         _thread.interrupt_main()
 
+    # where interrupts are ignored (a job in the background), this one is not
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(seconds, ring)
     timer.start()
     try:
@@ -67,3 +69,4 @@ def _by_interrupt(seconds: float) -> Iterator[None]:
         raise
     finally:
         timer.cancel()
+        signal.signal(signal.SIGINT, old)

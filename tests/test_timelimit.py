@@ -16,6 +16,17 @@ def test_a_loop_is_stopped(limit):
             time.sleep(0.01)
 
 
+def test_a_loop_is_stopped_where_interrupts_are_ignored():
+    old = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(timelimit.TimeIsOver), timelimit._by_interrupt(0.1):
+            while True:
+                time.sleep(0.01)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, old)
+
+
 def test_a_quick_call_leaves_no_alarm():
     assert timelimit.call(5, lambda: 3) == 3
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
