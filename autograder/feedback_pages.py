@@ -16,7 +16,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from autograder import intake, messages, notebooks, pages, places
+from autograder import messages, notebooks, pages, places
 from autograder.journal import Row
 from autograder.messages import Detail, Shown
 from autograder.outline import Item, Outline
@@ -172,9 +172,8 @@ def write_page(folder: Path, student: str, assignment: str, text: str) -> Path:
     place = folder / "feedback" / student / inner
     path = pages.write(place / f"{notebook}.html", text)
     submitted = folder / "submitted" / student / inner
-    timestamp = _beside(submitted, TIMESTAMP, intake.MAX_TIMESTAMP)
-    is_time = intake.time_of(timestamp) is not None
-    pages.write(place / TIMESTAMP, timestamp if is_time else "")
+    timestamp = _beside(submitted, TIMESTAMP, 200)
+    pages.write(place / TIMESTAMP, timestamp)
     secret = _beside(submitted, SECRET, 4096)
     if secret or not (place / SECRET).exists():
         pages.write(place / SECRET, secret or secrets.token_hex(32))

@@ -43,10 +43,11 @@ from nbgrader.preprocessors import (
     LockCells,
     SaveCells,
 )
+from nbgrader.utils import parse_utc
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from autograder import intake, places
+from autograder import places
 from autograder.journal import Row
 from autograder.verdicts import ExerciseVerdict, SubmissionVerdict
 from course import settings
@@ -174,8 +175,10 @@ class GradebookWriter:
         self._book.db.rollback()
         return found
 
-    def write(self, row: Row, timestamp: str = "") -> None:
+    def write(self, row: Row, timestamp: str = "") -> str:
         """Write the verdict on one submission, in one transaction.
+
+        Returns the timestamp; empty if nbgrader cannot read it.
 
         Args:
             row: with a verdict; its assignment was prepared.
@@ -186,11 +189,11 @@ class GradebookWriter:
             ClassroomError: the database refuses; nothing of it was written.
         """
         if row.verdict is None:
-            return
+            return ""
+        when = _time(timestamp)
         folder, own = places.parts(row.assignment)
         with self._transaction():
             found = self._submission(folder, row.student)
-            when = intake.time_of(timestamp)
             if when is not None:
                 found.timestamp = when
             notebooks = [it for it in found.notebooks if it.name == own]
@@ -199,6 +202,7 @@ class GradebookWriter:
             self._book.db.flush()
             for notebook in notebooks:
                 self._penalise(found, notebook)
+        return "" if when is None else timestamp
 
     def _submission(self, assignment: str, student: str) -> SubmittedAssignment:
         """Return the submission, made with all its cells when it is new."""
@@ -318,6 +322,13 @@ def _late_plugin(config: "Config | None") -> LateSubmissionPlugin | None:
     plugin = step.plugin_inst
     is_plain = type(plugin) is LateSubmissionPlugin
     return None if is_plain and plugin.penalty_method == "none" else plugin
+
+
+def _time(text: str) -> Any:
+    try:
+        return parse_utc(text) if text else None
+    except Exception:  # noqa: BLE001 - a stranger's text: dateutil lets any error out
+        return None
 
 
 @contextlib.contextmanager

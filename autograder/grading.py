@@ -41,8 +41,8 @@ class Writer(Protocol):
     def students(self) -> set[str]:
         """Return the ids of the students that it knows."""
 
-    def write(self, row: Row, timestamp: str) -> None:
-        """Write the verdict of one submission, in one transaction."""
+    def write(self, row: Row, timestamp: str) -> str:
+        """Write a verdict in one transaction; return the timestamp if it is one."""
 
 
 class Shown(Protocol):
@@ -352,8 +352,8 @@ class _Run:
             data, timestamp = intake.read(*place)
         if row.key != _key(assignment, data):
             data = b""  # unreadable, or handed in again meanwhile
-        self.writer.write(row, timestamp)
-        formgrader.keep(self.room.folder, row, assignment.source, data, timestamp)
+        kept = self.writer.write(row, timestamp)
+        formgrader.keep(self.room.folder, row, assignment.source, data, kept)
         self.kept.wrote(self.writer.name, row)
 
 

@@ -7,7 +7,6 @@ no name leads out of `submitted/`, not even one that changes while we look.
 """
 
 import contextlib
-import datetime
 import os
 import re
 import stat
@@ -128,20 +127,6 @@ def _holds_something(name: str, parent: int) -> bool:
         return bool(_names(place))
 
 
-def time_of(text: str) -> datetime.datetime | None:
-    """Return the time (UTC) that a `timestamp.txt` says, as nbgrader reads it.
-
-    None: it is no time; nbgrader's own commands would stop there.
-    """
-    from nbgrader.utils import parse_utc
-
-    try:
-        found: datetime.datetime | None = parse_utc(text) if text else None
-    except Exception:  # noqa: BLE001 - a stranger's text: dateutil lets any error out
-        return None
-    return found
-
-
 def _missing(name: str, names: list[str]) -> str:
     others = sorted(it for it in names if it.endswith(".ipynb"))
     if others:
@@ -154,9 +139,8 @@ def _timestamp(place: int) -> str:
     """Return when nbgrader collected it; the file may be anything, and is only read."""
     with contextlib.suppress(Rejected):
         data = notebooks.contents(Path("timestamp.txt"), dir_fd=place)
-        text = data[: MAX_TIMESTAMP + 1].decode("utf-8", "replace").strip()
-        if len(data) <= MAX_TIMESTAMP and time_of(text) is not None:
-            return text
+        if len(data) <= MAX_TIMESTAMP:
+            return data.decode("utf-8", "replace").strip()
     return ""
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payloads import PAYLOADS
 
-from autograder import feedback_pages, intake, messages, outline, pages
+from autograder import feedback_pages, messages, outline, pages
 from autograder.messages import Detail
 from autograder.outline import Item
 from autograder.verdicts import Status, SubmissionStatus
@@ -282,17 +282,6 @@ def test_pages_lie_where_nbgrader_looks_for_them(tmp_path):
     assert path == place / f"{tools.NAME}.html"
     assert (place / "timestamp.txt").read_text() == "2030-01-01 10:00:00 UTC"
     assert (place / "submission_secret.txt").read_text() == "s3cret"
-
-
-@pytest.mark.parametrize("said", ["nonsense", "9" * 99, "2026-13-45"])
-def test_a_timestamp_that_nbgrader_cannot_read_goes_no_further(tmp_path, said):
-    submitted = tmp_path / "submitted" / "ada" / tools.NAME
-    submitted.mkdir(parents=True)
-    (submitted / f"{tools.NAME}.ipynb").write_text("{}")
-    (submitted / "timestamp.txt").write_text(said)
-    path = feedback_pages.write_page(tmp_path, "ada", tools.NAME, "text")
-    assert path.with_name("timestamp.txt").read_text() == ""
-    assert intake.read(tmp_path, "ada", tools.NAME) == (b"{}", "")
 
 
 def test_a_submission_s_files_are_not_followed_out_of_it(tmp_path):

@@ -217,8 +217,9 @@ def test_a_penalty_that_a_person_set_stays(writer, url, checks):
     "said", ["", "nonsense", "9" * 99, "\0", "2026-13-45", NO_DECIMAL]
 )
 def test_a_timestamp_that_is_none_is_passed_over(writer, url, checks, said):
-    writer.write(row(checks), "2026-01-03 10:00:00 UTC")
-    writer.write(row(checks), said)
+    handed_in = "2026-01-03 10:00:00 UTC"
+    assert writer.write(row(checks), handed_in) == handed_in
+    assert writer.write(row(checks), said) == ""
     with Gradebook(with_driver(url), COURSE) as book:
         when = book.find_submission(NAME, "ann").timestamp
     assert when == datetime.datetime.fromisoformat("2026-01-03 10:00")
