@@ -380,8 +380,9 @@ class Link:
 
     def _records(self) -> Iterator[type]:
         yield from self.records
-        for name in [it for it in sys.modules if it.startswith("course.")]:
-            yield from _dataclasses(name)
+        for name in list(sys.modules):
+            if name.startswith("course."):
+                yield from _dataclasses(name)
 
 
 @functools.cache

@@ -23,7 +23,7 @@ class Names(dict[str, Any]):
     """
 
     def __init__(self, facts: Facts) -> None:
-        """Begin empty."""
+        """Begin with Python's builtins alone."""
         super().__init__()
         self.facts = facts
         self.link: Link | None = None

@@ -130,6 +130,11 @@ def test_every_dependency_is_pinned_once():
     }
 
 
+def test_no_package_is_pinned_that_makes_every_start_slow():
+    pinned = (ROOT / "constraints.txt").read_text()
+    assert "rfc3987-syntax==" not in pinned, "CONTRIBUTING.md says why"
+
+
 def test_no_file_names_a_package_registry_or_a_path_of_one_machine():
     names = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -5,15 +5,9 @@ import re
 
 import numpy as np
 import pytest
+from lesson_tools import prose
 
-from course import lesson
-
-A4 = lesson.load("a4")
-PROSE = "\n".join(cell.source for cell in A4.cells if cell.role == "markdown")
-
-
-def flat(text):
-    return " ".join(re.sub(r"^# ?", "", text, flags=re.MULTILINE).split())
+PROSE = prose("a4")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +37,7 @@ def test_repetition_saturates_as_the_lesson_says(solved):
 
     assert [round(fraction(f), 2) for f in (1, 2)] == [1, 1.43]
     assert fraction(10**6) < 2.5
-    assert "1 for $f=1$, 1.43 for $f=2$" in flat(PROSE)
+    assert "1 for $f=1$, 1.43 for $f=2$" in PROSE
 
 
 def test_the_idf_is_never_negative_and_the_classical_one_is(solved):
@@ -111,9 +105,7 @@ class TestShown:
             for name in ("MiniLM", "BM25", "fusion")
         ]
         assert found == pytest.approx([32, 8, 14], abs=1)
-        said = re.search(
-            r"(\d+) times in 40, BM25\s+(\d+) times.*?(\d+) times", flat(PROSE)
-        )
+        said = re.search(r"(\d+) times in 40, BM25\s+(\d+) times.*?(\d+) times", PROSE)
         assert [int(n) for n in said.groups()] == [32, 8, 14]
         assert shown["gap"] < -0.3
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lesson_tools import prose
 
 from course import bank, evidence, fit, lesson
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 F2 = lesson.load("f2")
-PROSE = " ".join(
-    cell.source.replace("\n# ", " ") for cell in F2.cells if cell.role == "markdown"
-)
+PROSE = prose("f2")
 EXAMPLE = [(4, 3), (3, 3), (5, 3), (4, 4), (3, 2), (4, 2), (4, 4), (5, 3)]
 
 
@@ -45,10 +44,10 @@ def test_the_factor_that_the_prose_says_is_students():
     from scipy import stats
 
     assert round(stats.t.ppf(0.975, 7), 2) == 2.36
-    assert "$t$ is 2.36" in " ".join(PROSE.split())
+    assert "$t$ is 2.36" in PROSE
 
 
 def test_the_page_of_the_rates_says_the_same_as_the_lesson():
     page = " ".join((Path(__file__).parents[1] / "docs" / "FIT.md").read_text().split())
     assert "10 % of the learners" in page
-    assert "10 of 100 simulated learners" in " ".join(PROSE.split())
+    assert "10 of 100 simulated learners" in PROSE

@@ -6,14 +6,14 @@ import re
 
 import numpy as np
 import pytest
+from lesson_tools import prose
 
 from course import bank, lesson, progress
 from course.shop import shop_rows
 from course.shop_query import ask
 
 S0 = lesson.load("s0")
-PROSE = " ".join(cell.source for cell in S0.cells if cell.role == "markdown")
-FLOWING = re.sub(r"\s+", " ", PROSE)
+PROSE = prose("s0")
 ADS = [it for it in S0.cells if it.role == "demo" and "access.log" not in it.source]
 GUESSES = 'mine = ["?", "?", "?", "?", "?"]'
 
@@ -63,9 +63,8 @@ def test_the_query_gives_what_the_loops_give(solved):
 
 
 def test_pay_is_dated_and_named_as_noisy():
-    text = re.sub(r"\s+#?\s*", " ", PROSE)
-    assert "as of 2025: about £105,000" in text
-    assert "Read the job description, not the title" in text
+    assert "as of 2025: about £105,000" in PROSE
+    assert "Read the job description, not the title" in PROSE
 
 
 def test_a_figure_without_an_answer_settles_no_prediction(
@@ -142,13 +141,13 @@ def test_titles_are_sorted_by_what_they_name(title, kind):
 @pytest.mark.models
 def test_the_ads_are_counted_as_the_prose_says(ads):
     table, once = ads["ads"], ads["once"]
-    assert f"{len(table):,} real job ads" in FLOWING
+    assert f"{len(table):,} real job ads" in PROSE
     countries = table["job_country"].value_counts(normalize=True)
     assert countries["South Africa"] > 0.5
     assert len(countries) == 10  # South Africa, Saudi Arabia and eight more
     assert 1 - len(once) / len(table) == pytest.approx(1 / 3, abs=0.01)
     assert once["kind"].value_counts()[["AI", "ML"]].tolist() == [56, 260]
-    assert "56 ads against 260" in FLOWING
+    assert "56 ads against 260" in PROSE
     top = once.groupby("kind")["job_country"].agg(lambda it: it.value_counts().index[0])
     assert (top["AI"], top["ML"]) == ("Saudi Arabia", "South Africa")
     assert re.search(r"AI pattern: 101 ads; 15 name an employer", ads["said"])
@@ -172,11 +171,11 @@ def test_the_difference_in_aws_is_one_of_countries_and_that_in_pytorch_is_not(ad
         "43 against 21 %",
         "(45 and 42 %), not like the ML ads (10 %)",
     ):
-        assert words in FLOWING
+        assert words in PROSE
     for skill, overlap in {"aws": True, "pytorch": True, "r": False}.items():
         (_, ml_low, ml_high), (_, low, high) = (two[it][skill] for it in ("ML", "AI"))
         assert (max(ml_low, low) < min(ml_high, high)) == overlap
-    assert "of 33 AI ads only, so that the intervals overlap" in FLOWING
+    assert "of 33 AI ads only, so that the intervals overlap" in PROSE
     assert (ads["two"]["kind"] == "AI").sum() == 33
 
 
@@ -203,7 +202,7 @@ def test_what_two_ads_share_is_counted_by_hand(ads):
     within = np.mean([r for i, row in enumerate(by_sets) for r in row[:i]])
     with_ml = ads["likeness"](some, X[kinds == "ML"]).mean()
     assert within == pytest.approx(with_ml, abs=0.005)
-    assert "Two AI ads have no more in common than an AI ad and an ML ad" in FLOWING
+    assert "Two AI ads have no more in common than an AI ad and an ML ad" in PROSE
 
 
 @pytest.mark.slow
@@ -211,12 +210,12 @@ def test_what_two_ads_share_is_counted_by_hand(ads):
 def test_what_the_list_can_and_cannot_see(ads):
     said = ads["said"]
     assert "14% of the pairs share no skill" in re.sub(r"\s+", " ", said)
-    assert "one pair in seven shares nothing" in FLOWING
+    assert "one pair in seven shares nothing" in PROSE
     deep = re.search(r"In the title is AI or ML: (\d+)%", said)
     assert int(deep[1]) < 33
-    assert "fewer than one in three say AI or ML" in FLOWING
+    assert "fewer than one in three say AI or ML" in PROSE
     assert "222 words; about language models: ['hugging face']" in said
-    assert "Of the 222 words" in FLOWING
+    assert "Of the 222 words" in PROSE
     assert "ChatGPT / OpenAI' asks for: c++, excel, php, python, vba" in said
 
 
@@ -224,8 +223,8 @@ def test_what_the_list_can_and_cannot_see(ads):
 @pytest.mark.models
 def test_copies_flatter_the_model_as_much_as_the_prose_says(ads):
     percent = [100 * it for it in ads["scores"].values()]
-    assert "With all copies, 82 % are right; with each ad once 76 %" in FLOWING
-    assert "never seen 70 %" in FLOWING
+    assert "With all copies, 82 % are right; with each ad once 76 %" in PROSE
+    assert "never seen 70 %" in PROSE
     assert percent == pytest.approx([82, 76, 70, 70], abs=1)
     base = ads["base"]
     assert 100 * base == pytest.approx(42, abs=0.5)
@@ -252,7 +251,7 @@ def test_the_pair_of_this_course_is_among_the_two_told_apart_worst(ads):
         ("AI", "scientist"): "*AI* or *data scientist*: 0.64",
         ("ML", "analyst"): "hardly ever confused (AUC 0.96)",
     }.items():
-        assert said in FLOWING
+        assert said in PROSE
         assert auc[pair] == pytest.approx(float(said.strip(")")[-4:]), abs=0.015)
     some = (ads["X"], ads["kinds"], ads["groups"])
     least = [ads["told_apart"](*some, "AI", it).min() for it in ("ML", "scientist")]
@@ -262,7 +261,7 @@ def test_the_pair_of_this_course_is_among_the_two_told_apart_worst(ads):
 @pytest.mark.slow
 @pytest.mark.models
 def test_the_model_plays_the_learners_game(ads):
-    assert "the model gets 2.4 of 5" in FLOWING
+    assert "the model gets 2.4 of 5" in PROSE
     assert ads["won"] == pytest.approx(2.4, abs=0.15)
     assert sorted(ads["five"]["kind"]) == sorted(ads["PATTERNS"])
 
