@@ -43,6 +43,7 @@ MAX_MESSAGE = 1 << 20
 ADDRESS_SLACK = 256 << 20  # address space that is mapped and never used
 _SOCKET, _REPORT = 3, 4  # a child's descriptors; the second until it has begun
 _SETUP_FAILED = 70
+_ENDING_S = 1.0  # for threads that end: loading weights has a pool of them
 Serve = Callable[[socket.socket, Mapping[str, object]], None]
 
 
@@ -58,12 +59,22 @@ def main(number: int) -> None:
     serve = _runtime(config)
     gc.collect()
     gc.freeze()  # the collector does not touch, and so copy, what is shared
-    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - names alone
+    threads = _threads()
     if threads > 1:
         _go_on_in_a_fork()  # who has threads may not make a PID namespace
     ready = {"ready": time.monotonic() - start, "threads": threads}
     control.send(json.dumps(ready).encode())
     _Children(control, config, serve).run()
+
+
+def _threads() -> int:
+    """Return how many there are; one that was joined may take a moment to be gone."""
+    limit = time.monotonic() + _ENDING_S
+    while True:
+        count = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - names alone
+        if count == 1 or time.monotonic() > limit:
+            return count
+        time.sleep(0.001)
 
 
 def _enter_namespaces() -> None:
