@@ -7,6 +7,7 @@ import ctypes
 import functools
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
@@ -29,13 +30,52 @@ class _Program(ctypes.Structure):
 
 @functools.cache
 def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+    found = ctypes.CDLL(None, use_errno=True)
+    found.prctl.argtypes = ctypes.c_int, *[ctypes.c_ulong] * 4
+    return found
+
+
+@functools.cache
+def _python() -> ctypes.PyDLL:
+    """Return the C library for calls during which the interpreter's lock is held."""
+    return ctypes.PyDLL(None, use_errno=True)
 
 
 def _checked(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def fork() -> int:
+    """Fork; return the child's number, and 0 in the child.
+
+    Only for a process with one thread. `os.fork` mends in the child what other threads
+    may have held, and calls what libraries have registered for that (`logging`,
+    `threading`, `filelock`): each page that they write to is copied, in every child.
+    Nothing of it is needed here but fresh random numbers: call `random.seed()`.
+
+    Raises:
+        OSError: the kernel does not make another process.
+    """
+    child = int(_python().fork())
+    if child < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"fork: {os.strerror(number)}")
+    return child
+
+
+def write(path: str, text: str) -> None:
+    """Write to a file that exists: fewer pages are touched than by `pathlib`.
+
+    Raises:
+        OSError: it cannot be written to.
+    """
+    number = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(number, text.encode())
+    finally:
+        os.close(number)
 
 
 def unshare(flags: int) -> None:
@@ -75,8 +115,7 @@ def mount(
 
 
 def _prctl(option: int, *arguments: int) -> None:
-    values = [*arguments, 0, 0, 0, 0][:4]
-    result = _libc().prctl(option, *[ctypes.c_ulong(it) for it in values])
+    result = _libc().prctl(option, *arguments, *[0] * (4 - len(arguments)))
     _checked(result, f"prctl({option})")
 
 
@@ -90,14 +129,19 @@ def set_dumpable(value: int) -> None:
     _prctl(_PR_SET_DUMPABLE, value)
 
 
+@functools.cache
+def last_capability() -> int:
+    """Return the number of the last capability that this kernel knows."""
+    return int(Path("/proc/sys/kernel/cap_last_cap").read_text())
+
+
 def drop_capabilities() -> None:
     """Give up every capability, for good.
 
     Raises:
         OSError: the kernel does not let them go.
     """
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
-    for capability in range(last + 1):
+    for capability in range(last_capability() + 1):
         _prctl(_PR_CAPBSET_DROP, capability)
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     keep_capabilities()
@@ -121,12 +165,18 @@ def forbid_new_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
+@functools.cache
+def prepared(program: bytes) -> Sequence[ctypes.Structure | ctypes.Array[ctypes.c_char]]:
+    """Return a filter as `load_filter` passes it on, and its instructions."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    return _Program(len(program) // INSTRUCTION_BYTES, ctypes.addressof(buffer)), buffer
+
+
 def load_filter(program: bytes) -> None:
     """Load a seccomp filter, a BPF program as `seccomp_export_bpf` writes it.
 
     Raises:
         OSError: the kernel refuses the program.
     """
-    buffer = ctypes.create_string_buffer(program, len(program))
-    head = _Program(len(program) // INSTRUCTION_BYTES, ctypes.addressof(buffer))
+    head, _ = prepared(program)
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(head))

@@ -14,7 +14,7 @@ import struct
 import sys
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
 from typing import Any
 
@@ -258,7 +258,7 @@ class Link:
         """Send what has to be said before the next question."""
         libraries = [it for it in _LIBRARIES if it in sys.modules]
         if self._fresh or libraries != self._told:
-            records = [f"{it.__module__}:{it.__name__}" for it in self._records()]
+            records = [*map(_record_name, self.records), *course_records()]
             fresh, self._fresh, self._told = self._fresh, False, libraries
             self.request("begin", libraries, records, fresh)
         if self.seeds:
@@ -378,17 +378,27 @@ class Link:
         found = getattr(sys.modules.get(module), name, None)
         return found if isinstance(found, type) and is_dataclass(found) else None
 
-    def _records(self) -> Iterator[type]:
-        yield from self.records
-        for name in list(sys.modules):
-            if name.startswith("course."):
-                yield from _dataclasses(name)
+
+def course_records() -> tuple[str, ...]:
+    """Return `module:name` of all dataclasses of `course` modules that are loaded."""
+    return _course_records(len(sys.modules))
+
+
+@functools.lru_cache(1)
+def _course_records(_: int) -> tuple[str, ...]:
+    """Look again only if there are more modules: to go through all writes to each."""
+    modules = [it for it in list(sys.modules) if it.startswith("course.")]
+    return tuple(_record_name(it) for name in modules for it in _dataclasses(name))
 
 
 @functools.cache
 def _dataclasses(module: str) -> tuple[type, ...]:
     values = list(vars(sys.modules[module]).values())
     return tuple(it for it in values if isinstance(it, type) and is_dataclass(it))
+
+
+def _record_name(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__name__}"
 
 
 _DIED = (

@@ -23,7 +23,7 @@ class Names(dict[str, Any]):
     """
 
     def __init__(self, facts: Facts) -> None:
-        """Begin with Python's builtins alone."""
+        """Begin with nothing: Python's builtins come as they are used."""
         super().__init__()
         self.facts = facts
         self.link: Link | None = None
@@ -37,15 +37,15 @@ class Names(dict[str, Any]):
             for name in names:
                 self._sources.setdefault(name, []).append(source)
         self._sources |= {name: [it] for name, it in facts.imports.items()}
-        theirs = {*facts.answers, *self._sources}
-        # the most of all that checks look up: each `len` of a loop
-        self.update({k: v for k, v in _BUILTINS.items() if k not in theirs})
         self.update(__name__="__main__", __builtins__=builtins)
 
     def __missing__(self, name: str) -> Any:
         if name not in self.facts.answers:
             if name in self._sources and self._trusted(name):
                 return dict.__getitem__(self, name)
+            if name in _BUILTINS and name not in self._sources:
+                self[name] = _BUILTINS[name]  # the next look-up does not come here
+                return _BUILTINS[name]
             if name in vars(builtins):
                 raise KeyError(name)
             if name in self.closed:  # its cell failed: the student's may be a forgery

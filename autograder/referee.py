@@ -21,7 +21,7 @@ from typing import Any
 
 from autograder import compiled
 from autograder.facts import names_in
-from autograder.link import Link
+from autograder.link import Link, course_records
 from autograder.names import Names
 from autograder.outcomes import (
     cell_answer,
@@ -40,6 +40,7 @@ from autograder.student_errors import (
 )
 from autograder.submission import Plan, Step
 from autograder.verdicts import MAX_TEXT, CellRun, ExerciseVerdict, Status
+from autograder.watchdog import Watchdog
 from course import settings
 from course.errors import CheckFailed
 
@@ -59,6 +60,7 @@ def prefork(config: Mapping[str, object]) -> None:
     preload = config.get("preload", ())
     for name in (*preload, "course.feedback", "course.hints"):  # type: ignore[misc]
         importlib.import_module(str(name))
+    course_records()
 
 
 def conduct(plan: Plan, new_student: NewStudent, emit: Emit) -> None:
@@ -114,6 +116,7 @@ class _Session:
         self.lost: dict[str, Abort] = {}  # cells since the last check, and their end
         self.ended = ""  # why no fresh process can be had
         self.room = MAX_OUTPUTS  # for what cells show, from now on
+        self.watchdog = Watchdog()
         self.fault = ""  # why checks cannot be run: the instructor's cells fail here
 
     def take(self, step: Step) -> None:
@@ -131,6 +134,10 @@ class _Session:
         self.names.forget(step.defines)
 
     def close(self) -> None:
+        self.watchdog.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
         if self.link is not None:
             self.calls += self.link.calls
             self.link.sock.close()
@@ -145,7 +152,7 @@ class _Session:
                 return None
             if self.link is not None:
                 reason = str(self.link.broken)
-                self.close()
+                self.hang_up()
                 self.emit({"kind": "restart", "reason": reason})
             try:
                 sock = self.new_student()
@@ -208,7 +215,7 @@ class _Session:
         if self.link is not None:
             self.link.deadline = time.monotonic() + self.plan.cell_s
         try:
-            with _quiet(), _limited(self.plan.cell_s):
+            with _quiet(), _limited(self.plan.cell_s, self.watchdog):
                 _execute(step, self.names)
         except (StudentError, NameError, Abort):
             self.failed(step)  # it needs what the student did not give
@@ -271,7 +278,7 @@ class _Session:
     ) -> tuple[BaseException | None, object]:
         """Run a check once; return (what it raised, what its last line gave)."""
         try:
-            with _limited(self.plan.check_s) as rung:
+            with _limited(self.plan.check_s, self.watchdog) as rung:
                 link.begin(self.plan.check_s, keeps_arguments=keeps_arguments)
                 if step.shared:
                     return None, self.judge_inside(step, link)
@@ -359,7 +366,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _limited(seconds: float) -> Iterator[list[Hung]]:
+def _limited(seconds: float, watchdog: Watchdog) -> Iterator[list[Hung]]:
     """Limit the CPU time that this process itself takes for a check, and the wall time.
 
     The link's deadlines limit waiting; this limits what a check does with an endless
@@ -369,13 +376,13 @@ def _limited(seconds: float) -> Iterator[list[Hung]]:
     (SQLite) may have swallowed what was raised. What was is in the list that is given.
     """
     rung: list[Hung] = []
-    main, is_over = threading.main_thread(), threading.Event()
-    if threading.current_thread() is not main:
+    is_over = False
+    if threading.current_thread() is not threading.main_thread():
         yield rung
         return
 
     def ring(*_: object) -> None:
-        if not is_over.is_set():
+        if not is_over:
             rung.append(Hung("judging the answer took too long"))
             raise rung[-1]
 
@@ -383,13 +390,10 @@ def _limited(seconds: float) -> Iterator[list[Hung]]:
         signal.SIGPROF, ring
     )  # it stays: a late ring must not end the process
     signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
-    kill = signal.pthread_kill, (main.ident, signal.SIGPROF)
-    timer = threading.Timer(PATIENCE * seconds, *kill)
-    timer.daemon = True
-    timer.start()
+    watchdog.set(PATIENCE * seconds)
     try:
         yield rung
     finally:
-        is_over.set()
-        timer.cancel()
+        is_over = True
+        watchdog.clear()
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -23,6 +23,7 @@ import gc
 import importlib
 import json
 import os
+import random
 import resource
 import select
 import signal
@@ -35,7 +36,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autograder import kernel
+from autograder import huge_pages, kernel
 
 HOME = "/sandbox"
 PRIVATE = ("/tmp", HOME, "/dev/shm")  # noqa: S108 - the sandbox's own
@@ -53,18 +54,29 @@ def main(number: int) -> None:
     control = socket.socket(fileno=number)
     control.set_inheritable(False)
     config = json.loads(control.recv(MAX_MESSAGE))
+    _prepare(config)
     if config["nested"]:
         _enter_namespaces()
     start = time.monotonic()
     serve = _runtime(config)
     gc.collect()
     gc.freeze()  # the collector does not touch, and so copy, what is shared
+    with contextlib.suppress(OSError):
+        huge_pages.collapse()
     threads = _threads()
     if threads > 1:
         _go_on_in_a_fork()  # who has threads may not make a PID namespace
     ready = {"ready": time.monotonic() - start, "threads": threads}
     control.send(json.dumps(ready).encode())
     _Children(control, config, serve).run()
+
+
+def _prepare(config: dict[str, Any]) -> None:
+    """Do once what each child would have to do."""
+    filters = config["filters"]
+    config["filters"] = {it: base64.b64decode(filters[it]) for it in filters}
+    kernel.prepared(config["filters"]["child"])
+    kernel.last_capability()
 
 
 def _threads() -> int:
@@ -90,9 +102,9 @@ def _become_owner(flags: int) -> None:
     """Unshare with a user namespace that maps this user and group, and no other."""
     uid, gid = os.getuid(), os.getgid()
     kernel.unshare(flags)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    kernel.write("/proc/self/setgroups", "deny")
+    kernel.write("/proc/self/uid_map", f"{uid} {uid} 1")
+    kernel.write("/proc/self/gid_map", f"{gid} {gid} 1")
 
 
 def _go_on_in_a_fork() -> None:
@@ -175,6 +187,7 @@ class _Children:
             _last_word(report, {"failed": f"{type(error).__name__}: {error}"})
             return
         if child == 0:
+            random.seed()  # not all children's random numbers alike
             self.control.close()
             limits = request["limits"] | self.mapped
             _run(self.config, limits, sock, report, self.serve)
@@ -187,11 +200,11 @@ class _Children:
     def forked(self) -> int:
         """Fork, in nested mode into a PID namespace of the child's own."""
         if not self.nested:
-            return os.fork()
+            return kernel.fork()
         kernel.unshare(kernel.CLONE_NEWPID)  # for the next child
         child = -1
         try:
-            child = os.fork()
+            child = kernel.fork()
         finally:
             if child:
                 kernel.setns(self.home, kernel.CLONE_NEWPID)
@@ -305,7 +318,7 @@ def _confine(config: Mapping[str, Any], limits: Mapping[str, int]) -> None:
     kernel.die_with_parent(signal.SIGKILL)  # a convenience: pidfds are the guarantee
     kernel.set_dumpable(1)  # else /proc/self belongs to root, uid_map included
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # first to go
+        kernel.write("/proc/self/oom_score_adj", "1000")  # first to go
     if nested:
         kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC)
         _mount_private(limits)
@@ -319,10 +332,10 @@ def _confine(config: Mapping[str, Any], limits: Mapping[str, int]) -> None:
         kernel.drop_capabilities()
     kernel.forbid_new_privileges()
     if not nested:
-        flat = base64.b64decode(config["filters"]["flat"])
+        flat = config["filters"]["flat"]
         mine = struct.pack("<I", os.getpid())
         kernel.load_filter(flat.replace(struct.pack("<I", config["self"]), mine))
-    kernel.load_filter(base64.b64decode(config["filters"]["child"]))
+    kernel.load_filter(config["filters"]["child"])
 
 
 def _mount_private(limits: Mapping[str, int]) -> None:

@@ -18,7 +18,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,10 +55,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environ is None else environ
     grading = bool(env.get("NBGRADER_EXECUTION") or env.get("CROSSROADS_GRADING"))
     return Settings(
-        cache_dir=_folder(
-            env.get("CROSSROADS_CACHE"), platformdirs.user_cache_path(APP)
-        ),
-        home_dir=_folder(env.get("CROSSROADS_HOME"), platformdirs.user_data_path(APP)),
+        cache_dir=_folder(env.get("CROSSROADS_CACHE"), platformdirs.user_cache_path),
+        home_dir=_folder(env.get("CROSSROADS_HOME"), platformdirs.user_data_path),
         chat_model=env.get("CROSSROADS_CHAT_MODEL") or "smollm2",
         base_url=env.get("CROSSROADS_BASE_URL") or None,
         api_key=env.get("CROSSROADS_API_KEY") or None,
@@ -104,8 +102,8 @@ def in_environment(env: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(old)
 
 
-def _folder(given: str | None, default: Path) -> Path:
-    return Path(given).expanduser() if given else default
+def _folder(given: str | None, default: Callable[[str], Path]) -> Path:
+    return Path(given).expanduser() if given else default(APP)
 
 
 def _seconds(given: str | None) -> float:
