@@ -42,7 +42,7 @@ class Facts:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Facts":
-        """Return the facts that `dataclasses.asdict` gave, through JSON."""
+        """Return the facts that `vars` gave, through JSON."""
         return cls(
             answers=tuple(data["answers"]),
             imports=dict(data["imports"]),

@@ -166,7 +166,9 @@ def forbid_new_privileges() -> None:
 
 
 @functools.cache
-def prepared(program: bytes) -> Sequence[ctypes.Structure | ctypes.Array[ctypes.c_char]]:
+def prepared(
+    program: bytes,
+) -> Sequence[ctypes.Structure | ctypes.Array[ctypes.c_char]]:
     """Return a filter as `load_filter` passes it on, and its instructions."""
     buffer = ctypes.create_string_buffer(program, len(program))
     return _Program(len(program) // INSTRUCTION_BYTES, ctypes.addressof(buffer)), buffer

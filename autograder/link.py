@@ -16,11 +16,13 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 import msgpack
 from msgpack import ExtType
 
+import course
 from autograder import wire, wire_changes
 from autograder import wire_format as wf
 from autograder.lending import Lender, library_name
@@ -379,22 +381,26 @@ class Link:
         return found if isinstance(found, type) and is_dataclass(found) else None
 
 
-def course_records() -> tuple[str, ...]:
+def course_records() -> list[str]:
     """Return `module:name` of all dataclasses of `course` modules that are loaded."""
-    return _course_records(len(sys.modules))
-
-
-@functools.lru_cache(1)
-def _course_records(_: int) -> tuple[str, ...]:
-    """Look again only if there are more modules: to go through all writes to each."""
-    modules = [it for it in list(sys.modules) if it.startswith("course.")]
-    return tuple(_record_name(it) for name in modules for it in _dataclasses(name))
+    loaded = [it for it in _course_modules() if it in sys.modules]
+    return [name for module in loaded for name in _dataclasses(module)]
 
 
 @functools.cache
-def _dataclasses(module: str) -> tuple[type, ...]:
+def _course_modules() -> tuple[str, ...]:
+    """Return what there is: to go through all that is loaded writes to each name."""
+    root = Path(course.__file__).parent
+    places = (it.relative_to(root.parent) for it in root.rglob("*.py"))
+    found = (".".join(it.with_suffix("").parts) for it in places)
+    return tuple(it.removesuffix(".__init__") for it in found)
+
+
+@functools.cache
+def _dataclasses(module: str) -> tuple[str, ...]:
     values = list(vars(sys.modules[module]).values())
-    return tuple(it for it in values if isinstance(it, type) and is_dataclass(it))
+    kinds = (it for it in values if isinstance(it, type) and is_dataclass(it))
+    return tuple(map(_record_name, kinds))
 
 
 def _record_name(kind: type) -> str:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from autograder.seeding import seed_torch
+
 
 @contextlib.contextmanager
 def forwarded_seeds(link_of: Any) -> Iterator[None]:
@@ -21,18 +23,20 @@ def forwarded_seeds(link_of: Any) -> Iterator[None]:
         if module in sys.modules:
             found = importlib.import_module(module)
             places.append((found.random if module == "numpy" else found, name, module))
-    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
-    for owner, name, library in places:
-        setattr(owner, name, _forwarding(getattr(owner, name), library, link_of))
+    originals = [getattr(owner, name) for owner, name, _ in places]
+    for original, (owner, name, library) in zip(originals, places, strict=True):
+        setattr(owner, name, _forwarding(original, library, link_of))
     try:
         yield
     finally:
-        for owner, name, original in originals:
+        for original, (owner, name, _) in zip(originals, places, strict=True):
             setattr(owner, name, original)
 
 
-def _forwarding(seed: Any, library: str, link_of: Any) -> Any:
-    @functools.wraps(seed)
+def _forwarding(original: Any, library: str, link_of: Any) -> Any:
+    seed = seed_torch if library == "torch" else original
+
+    @functools.wraps(original)
     def forward(*arguments: Any, **named: Any) -> Any:
         found = seed(*arguments, **named)
         link = link_of()

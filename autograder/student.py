@@ -12,6 +12,7 @@ check's own; the answer is `["answer", value]` or `["raise", what]`.
 
 import contextlib
 import inspect
+import io
 import operator
 import signal
 import socket
@@ -20,12 +21,37 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from autograder import wire, wire_changes
+from autograder import seeding, wire, wire_changes
 from autograder.student_refs import StudentReferences, raised
 from autograder.student_shell import Output, make_shell, outputs_of
 from autograder.wire_format import WireError
 
 OUTPUT_CHARS = 200_000
+WARMING_RUNS = 10  # Python 3.11 settles how code runs after eight times
+WARMING = '''
+# What cells are made of: what reads and runs them is then ready in every child.
+import functools
+from dataclasses import dataclass
+
+
+@dataclass
+class Warm:
+    """A class."""
+
+    text: str = "a"
+
+    def method(self, rows, *, factor=2.0):
+        """Return
+        numbers."""
+        for index, it in enumerate(rows):
+            if not it % 2 and index != 7:
+                yield f"{it:.2f} {self.text}", {"a": [it * factor, -1]}
+
+
+print(list(Warm().method([1, 2, 3])))
+functools.partial(print, end="")("b")
+1 + 1
+'''
 
 
 def prefork(config: Mapping[str, object]) -> None:
@@ -45,8 +71,10 @@ def prefork(config: Mapping[str, object]) -> None:
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)  # no OpenMP pool before a fork
     shell = make_shell(figures=bool(config.get("figures")))
-    shell.run_cell("1+1", store_history=False)
     known = set(shell.user_ns)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for _ in range(WARMING_RUNS):
+            shell.run_cell(WARMING, store_history=False)
     for source in config.get("warm", ()):  # type: ignore[attr-defined]
         shell.run_cell(source, store_history=False)
     shell.sink.clear()
@@ -253,15 +281,8 @@ class _Runtime:
 
     def do_seed(self, _: list[Any], seeds: list[list[Any]]) -> None:
         """Seed as the check did: the same numbers as in one process."""
-        for name, seed in seeds:
-            if name == "random":
-                import random
-
-                random.seed(seed)
-            elif name == "numpy" and "numpy" in sys.modules:
-                sys.modules["numpy"].random.seed(seed)
-            elif name == "torch" and "torch" in sys.modules:
-                sys.modules["torch"].manual_seed(seed)
+        for library, seed in seeds:
+            seeding.seed_library(library, seed)
 
     def do_drop(self, _: list[Any], numbers: list[int]) -> None:
         self.refs.drop(numbers)

@@ -8,7 +8,7 @@ cells (found by `grade_id`) and of extra code cells is used. Nothing is executed
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from autograder import compiled
@@ -100,7 +100,7 @@ class Plan:
 
     def to_json(self) -> bytes:
         """Return the plan as bytes for the referee's process."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(vars(self), default=vars).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> "Plan":

@@ -7,7 +7,7 @@ is from the instructor's notebook, never from what was handed in.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -125,7 +125,7 @@ class ExerciseVerdict:
 
     def to_json(self) -> Json:
         """Return the verdict as plain data."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "ExerciseVerdict":
@@ -152,7 +152,7 @@ class CellRun:
 
     def to_json(self) -> Json:
         """Return the run as plain data."""
-        return asdict(self) | {"outputs": list(self.outputs)}
+        return vars(self) | {"outputs": list(self.outputs)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> "CellRun":
@@ -206,7 +206,7 @@ class SubmissionVerdict:
 
     def to_json(self) -> Json:
         """Return the verdict as plain data."""
-        return asdict(self) | {
+        return vars(self) | {
             "exercises": [it.to_json() for it in self.exercises],
             "cells": [it.to_json() for it in self.cells],
             "notes": list(self.notes),

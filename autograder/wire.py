@@ -37,6 +37,7 @@ STUDENT_SIDE = (
     "wire_decode",
     "wire_changes",
     "wire_tables",
+    "seeding",
     "student",
     "student_shell",
     "student_refs",

@@ -264,7 +264,7 @@ def _is_learners(filename: str) -> bool:
 
 def _card(key: str, message: str = "", failures: int = 0) -> bool:
     """Show the exercise card where there are cards; return whether one was shown."""
-    if not settings.load().cards:
+    if settings.is_grading() or not settings.load().cards:
         return False
     from course import card  # widgets take time to import: learners' notebooks only
 
