@@ -5,37 +5,64 @@ end takes that copy apart: with PyTorch loaded, two fifths of what a submission 
 huge page (2 MB) is one entry, until a process writes to it: then the kernel gives it
 the 512 small ones, and copies one of these. `MADV_COLLAPSE` (Linux 6.1) makes them
 without leave for more: what a child allocates later comes in small pages, as before.
-Where it is missing, nothing happens. See madvise(2) and proc_pid_smaps(5).
+Where it is missing, nothing happens. See madvise(2), mincore(2), proc_pid_maps(5).
 
 Bound into both sandboxes: imports the standard library only.
 """
 
 import ctypes
+import functools
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+HUGE = 2 << 20  # bytes, where small pages have 4 KB; elsewhere the kernel refuses
 _MADV_COLLAPSE = 25
 _PRIVATE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ 0\b")  # no file's
-_RESIDENT = re.compile(r"Rss: +([0-9]+) kB")
-_FULL = 0.5  # of an area: what is reserved and not used is to stay so
+_FULL = 0.5  # of a huge page: what is reserved and not used is to stay so
+_IS_THERE = bytes(number & 1 for number in range(256))  # the other bits are reserved
 
 
 def collapse() -> None:
     """Put this process's private memory into huge pages, as far as the kernel can."""
-    advise = ctypes.CDLL(None).madvise
-    advise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    for start, end, resident in list(_areas()):
-        if resident >= _FULL * (end - start):
-            advise(start, end - start, _MADV_COLLAPSE)
+    for start, end in _areas():
+        for address, length in _used(start, end):
+            _libc().madvise(address, length, _MADV_COLLAPSE)
 
 
-def _areas() -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, bytes in memory) of each writable area that is no file's."""
-    found = None
-    for line in Path("/proc/self/smaps").read_text().splitlines():
-        if head := _PRIVATE.match(line):
-            found = int(head[1], 16), int(head[2], 16)
-        elif found and (resident := _RESIDENT.match(line)):
-            yield *found, int(resident[1]) << 10
-            found = None
+def _areas() -> list[tuple[int, int]]:
+    """Return the first address of each writable area that is no file's, and its end."""
+    lines = Path("/proc/self/maps").read_text().splitlines()
+    found = filter(None, map(_PRIVATE.match, lines))
+    return [(int(it[1], 16), int(it[2], 16)) for it in found]
+
+
+def _used(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield (address, length) of runs of huge pages that are in use for the most part."""
+    first, last = -(-start // HUGE) * HUGE, end // HUGE * HUGE
+    run = first
+    for address in range(first, last, HUGE):
+        if not _is_used(address):
+            if run < address:
+                yield run, address - run
+            run = address + HUGE
+    if run < last:
+        yield run, last - run
+
+
+def _is_used(address: int) -> bool:
+    """Whether enough of the small pages of a huge one are in memory."""
+    count = HUGE // os.sysconf("SC_PAGESIZE")
+    pages = ctypes.create_string_buffer(count)
+    if _libc().mincore(address, HUGE, pages) != 0:
+        return False
+    return sum(pages.raw.translate(_IS_THERE)) >= _FULL * count
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    found = ctypes.CDLL(None)
+    found.madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    found.mincore.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
+    return found

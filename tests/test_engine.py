@@ -252,10 +252,16 @@ def test_what_the_zygote_warmed_is_loaded_and_no_name_of_the_students(mode):
     with Engine(setting, mode=mode) as own:
         source = """
 import sys
-print([it for it in ("colorsys", "left", "sys", "_") if it in globals()])
+names = "colorsys left sys _ Warm functools dataclass".split()
+print([it for it in names if it in globals()])
 print("colorsys" in sys.modules)
 """
         assert said(own, source) == "['sys']\nTrue\n"
+
+
+def test_a_cell_may_wait_at_its_top(engine):
+    source = "import asyncio\nawait asyncio.sleep(0)\nprint('waited')"
+    assert said(engine, source) == "waited\n"
 
 
 def test_what_a_package_loads_when_it_is_asked_is_loaded_before_the_fork(mode):

@@ -1,6 +1,7 @@
 """The referee judges as one namespace does, and an answer that cheats gains nothing."""
 
 import contextlib
+import importlib
 import io
 import warnings
 from pathlib import Path
@@ -19,7 +20,7 @@ from referee_tools import (
 )
 from students import Students
 
-from autograder import referee, submission, verdicts
+from autograder import link, referee, seeding, submission, verdicts
 from autograder.verdicts import Status, SubmissionStatus
 from course import bank, build, lesson
 from course.lesson import Answer
@@ -396,6 +397,21 @@ def test_collecting_an_endless_generator_ends(students):
     assert referee_says(students, good, check).status is Status.PASSED
     verdict = referee_says(students, good, check, endless, check_s=1.0)
     assert verdict.status is Status.TIMED_OUT
+
+
+def test_torch_is_seeded_as_by_its_own_function():
+    torch = pytest.importorskip("torch")
+    for seed in (3, -1):
+        torch.manual_seed(seed)
+        wanted = torch.rand(3)
+        assert seeding.seed_torch(seed) is torch.default_generator
+        assert torch.rand(3).equal(wanted)
+
+
+def test_the_records_of_loaded_modules_are_known():
+    importlib.import_module("course.evidence")
+    found = link.course_records()
+    assert "course.evidence:Evidence" in found
 
 
 def test_judging_itself_is_limited_in_time(students):

@@ -119,6 +119,13 @@ for _ in range(1500):
     assert said(engine, source) == "[[], [], []]\n"
 
 
+def test_children_have_random_numbers_of_their_own(engine):
+    source = "import random, secrets\nprint(random.random(), secrets.token_hex())"
+    first, second = said(engine, source).split(), said(engine, source).split()
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+
+
 def test_no_process_can_be_started(engine):
     errors = tried(
         engine,
