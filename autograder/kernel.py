@@ -35,34 +35,10 @@ def _libc() -> ctypes.CDLL:
     return found
 
 
-@functools.cache
-def _python() -> ctypes.PyDLL:
-    """Return the C library for calls during which the interpreter's lock is held."""
-    return ctypes.PyDLL(None, use_errno=True)
-
-
 def _checked(result: int, what: str) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
-
-
-def fork() -> int:
-    """Fork; return the child's number, and 0 in the child.
-
-    Only for a process with one thread. `os.fork` mends in the child what other threads
-    may have held, and calls what libraries have registered for that (`logging`,
-    `threading`, `filelock`): each page that they write to is copied, in every child.
-    Nothing of it is needed here but fresh random numbers: call `random.seed()`.
-
-    Raises:
-        OSError: the kernel does not make another process.
-    """
-    child = int(_python().fork())
-    if child < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"fork: {os.strerror(number)}")
-    return child
 
 
 def write(path: str, text: str) -> None:

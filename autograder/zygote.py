@@ -23,7 +23,6 @@ import gc
 import importlib
 import json
 import os
-import random
 import resource
 import select
 import signal
@@ -187,7 +186,6 @@ class _Children:
             _last_word(report, {"failed": f"{type(error).__name__}: {error}"})
             return
         if child == 0:
-            random.seed()  # not all children's random numbers alike
             self.control.close()
             limits = request["limits"] | self.mapped
             _run(self.config, limits, sock, report, self.serve)
@@ -200,11 +198,11 @@ class _Children:
     def forked(self) -> int:
         """Fork, in nested mode into a PID namespace of the child's own."""
         if not self.nested:
-            return kernel.fork()
+            return os.fork()
         kernel.unshare(kernel.CLONE_NEWPID)  # for the next child
         child = -1
         try:
-            child = kernel.fork()
+            child = os.fork()
         finally:
             if child:
                 kernel.setns(self.home, kernel.CLONE_NEWPID)

@@ -264,6 +264,14 @@ def test_a_cell_may_wait_at_its_top(engine):
     assert said(engine, source) == "waited\n"
 
 
+def test_a_figure_is_drawn_again_after_the_fork(mode):
+    """The zygote's fonts are open files: matplotlib must forget them in the child."""
+    setting = Setting(preload=("matplotlib.pyplot",), warm=(kinds.FIGURE,))
+    with Engine(setting, mode=mode) as own:
+        source = f"{kinds.FIGURE}\nprint('drawn')"
+        assert said(own, source) == "drawn\n"
+
+
 def test_what_a_package_loads_when_it_is_asked_is_loaded_before_the_fork(mode):
     """Such as transformers' classes; here the classes of `concurrent.futures`."""
     names = ("concurrent.futures.ProcessPoolExecutor", "concurrent.futures.no_such")
