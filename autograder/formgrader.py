@@ -6,10 +6,12 @@ their Jupyter, and formgrader takes nothing out: so outputs are kept as plain te
 alone, and markup in the student's Markdown shows as text.
 """
 
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from autograder import notebooks, pages, places
@@ -36,7 +38,7 @@ def keep(folder: Path, row: Row, source: bytes, data: bytes, timestamp: str) -> 
     place = folder / "autograded" / row.student / inner
     if row.verdict is None:
         raise ValueError(f"{row.student} has no verdict on {row.assignment}")
-    text = json.dumps(notebook(source, data, row.verdict), indent=1) + "\n"
+    text = json.dumps(notebook(source, data, row.verdict)) + "\n"
     path = pages.write(place / f"{name}.ipynb", text)
     if timestamp:
         pages.write(place / "timestamp.txt", timestamp)
@@ -45,7 +47,7 @@ def keep(folder: Path, row: Row, source: bytes, data: bytes, timestamp: str) -> 
 
 def notebook(source: bytes, data: bytes, verdict: SubmissionVerdict) -> Cell:
     """Return the submission as a notebook (nbformat 4.5) with what the grader found."""
-    asked = _asked(json.loads(source)["cells"])
+    asked = _asked(source)
     try:
         given: tuple[NotebookCell, ...] = notebooks.read(data).cells if data else ()
     except Rejected:
@@ -70,10 +72,11 @@ def notebook(source: bytes, data: bytes, verdict: SubmissionVerdict) -> Cell:
     }
 
 
-def _asked(cells: Iterable[Mapping[str, Any]]) -> dict[str, Cell]:
+@functools.lru_cache(8)
+def _asked(source: bytes) -> Mapping[str, Cell]:
     """Return the instructor's cells that nbgrader knows, in order, by their id."""
     found: dict[str, Cell] = {}
-    for it in cells:
+    for it in json.loads(source)["cells"]:
         flags = it.get("metadata", {}).get("nbgrader")
         name = flags.get("grade_id") if isinstance(flags, dict) else None
         if isinstance(name, str) and name != places.FILES:
@@ -83,7 +86,7 @@ def _asked(cells: Iterable[Mapping[str, Any]]) -> dict[str, Cell]:
                 "metadata": {"nbgrader": {**flags, "cell_type": it["cell_type"]}},
                 "source": text if isinstance(text, str) else "".join(text),
             }
-    return found
+    return MappingProxyType(found)
 
 
 def _merged(

@@ -19,6 +19,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -57,6 +58,30 @@ if TYPE_CHECKING:
     from traitlets.config import Config
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """A notebook's cells, by the database's numbers: those with points have a name."""
+
+    name: str
+    graded: Mapping[str, str]
+    commented: tuple[str, ...]
+
+    @classmethod
+    def of(cls, notebook: Notebook) -> Self:
+        graded = (*notebook.grade_cells, *notebook.task_cells)
+        commented = (*notebook.solution_cells, *notebook.task_cells)
+        names = {it.id: it.name for it in graded}
+        return cls(notebook.name, names, tuple(it.id for it in commented))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """An assignment, and the cells of its notebooks, by the database's numbers."""
+
+    id: str
+    cells: Mapping[str, _Cells]
+
+
 class GradebookWriter:
     """nbgrader's database of one course; a context manager.
 
@@ -84,6 +109,7 @@ class GradebookWriter:
         with _explained(shown), settings.in_environment(_with_alembic()):
             self._book = Gradebook(self.url, course_id)
         self._late = _late_plugin(config)
+        self._known: dict[str, _Asked] = {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -139,6 +165,7 @@ class GradebookWriter:
                 "notebook has now: make a new classroom for the new notebook"
             ) from None
         self._book.db.expire_all()
+        self._known.pop(folder, None)
 
     def _points(self, name: str) -> dict[str, float] | None:
         try:
@@ -193,54 +220,42 @@ class GradebookWriter:
         when = _time(timestamp)
         folder, own = places.parts(row.assignment)
         with self._transaction():
-            found = self._submission(folder, row.student)
+            asked = self._asked(folder)
+            found = self._submission(asked, row.student)
             if when is not None:
                 found.timestamp = when
-            notebooks = [it for it in found.notebooks if it.name == own]
+            cells = {number: it for number, it in asked.cells.items() if it.name == own}
+            notebooks = [it for it in found.notebooks if it.notebook_id in cells]
             for notebook in notebooks:
-                self._grade(notebook, row.verdict)
+                _grade(notebook, cells[notebook.notebook_id], row.verdict)
             self._book.db.flush()
             for notebook in notebooks:
                 self._penalise(found, notebook)
         return "" if when is None else timestamp
 
-    def _submission(self, assignment: str, student: str) -> SubmittedAssignment:
+    def _asked(self, folder: str) -> "_Asked":
+        """Return what a submission to the assignment consists of; read once."""
+        if folder not in self._known:
+            found = self._book.find_assignment(folder)
+            cells = {it.id: _Cells.of(it) for it in found.notebooks}
+            self._known[folder] = _Asked(found.id, cells)
+        return self._known[folder]
+
+    def _submission(self, asked: "_Asked", student: str) -> SubmittedAssignment:
         """Return the submission, made with all its cells when it is new."""
         db = self._book.db
-        asked = self._book.find_assignment(assignment)
-        try:
-            made = self._book.find_submission(assignment, student)
-        except MissingEntry:
+        key = {"assignment_id": asked.id, "student_id": student}
+        made = db.query(SubmittedAssignment).filter_by(**key).one_or_none()
+        if made is None:
             if db.get(Student, student) is None:
                 db.add(Student(id=student))
-                db.flush()
-            made = SubmittedAssignment(assignment_id=asked.id, student_id=student)
+            made = SubmittedAssignment(**key)
             db.add(made)
-            db.flush()
         there = {it.notebook_id for it in made.notebooks}
-        for notebook in asked.notebooks:
-            if notebook.id not in there:
-                self._add(made, notebook)
-        db.flush()
-        db.refresh(made)
+        for number, cells in asked.cells.items():
+            if number not in there:
+                made.notebooks.append(_without_verdict(number, cells))
         return made
-
-    def _add(self, submission: SubmittedAssignment, notebook: Notebook) -> None:
-        """Add a notebook to a submission, with all its cells, without a verdict."""
-        db = self._book.db
-        own = SubmittedNotebook(notebook_id=notebook.id, assignment_id=submission.id)
-        db.add(own)
-        db.flush()
-        for cell in (*notebook.grade_cells, *notebook.task_cells):
-            db.add(Grade(cell_id=cell.id, notebook_id=own.id))
-        for cell in (*notebook.solution_cells, *notebook.task_cells):
-            db.add(Comment(cell_id=cell.id, notebook_id=own.id))
-
-    def _grade(self, notebook: SubmittedNotebook, verdict: SubmissionVerdict) -> None:
-        known = {it.grade_id: it for it in verdict.exercises}
-        names = {it.id: it.name for it in notebook.notebook._base_cells}  # noqa: SLF001 - in one query
-        for grade in notebook.grades:
-            _set(grade, known.get(names[grade.cell_id]))
 
     def _penalise(
         self, found: SubmittedAssignment, notebook: SubmittedNotebook
@@ -285,6 +300,23 @@ def _with_alembic() -> dict[str, str]:
     """Return an environment in which nbgrader finds `alembic`: it lies beside Python."""
     path = [str(Path(sys.executable).parent), settings.for_child().get("PATH", "")]
     return settings.for_child(PATH=os.pathsep.join(path))
+
+
+def _without_verdict(number: str, cells: _Cells) -> SubmittedNotebook:
+    """Return a notebook of a submission, with all its cells."""
+    return SubmittedNotebook(
+        notebook_id=number,
+        grades=[Grade(cell_id=it) for it in cells.graded],
+        comments=[Comment(cell_id=it) for it in cells.commented],
+    )
+
+
+def _grade(
+    notebook: SubmittedNotebook, cells: _Cells, verdict: SubmissionVerdict
+) -> None:
+    known = {it.grade_id: it for it in verdict.exercises}
+    for grade in notebook.grades:
+        _set(grade, known.get(cells.graded[grade.cell_id]))
 
 
 def _set(grade: Grade, verdict: ExerciseVerdict | None) -> None:

@@ -267,10 +267,10 @@ def grade_by_hand(room, student, points):
         book.db.commit()
 
 
-@pytest.mark.usefixtures("graded")
 def test_a_grade_by_hand_outlives_what_is_handed_in_next(
-    room, example_lesson, tmp_path
+    example_room, example_lesson, tmp_path
 ):
+    room = open_classroom(shutil.copytree(example_room.folder, tmp_path / "room"))
     hand_in(room, "by-hand", change=solve(example_lesson))
     assert autograder("grade", room.folder, "--student", "by-hand").exit_code == 0
     grade_by_hand(room, "by-hand", 1.5)
@@ -279,8 +279,8 @@ def test_a_grade_by_hand_outlives_what_is_handed_in_next(
     with Gradebook(f"sqlite:///{room.gradebook}", room.course_id) as book:
         grade = book.find_grade(CHECK, NAME, NAME, "by-hand")
         assert (grade.auto_score, grade.manual_score) == (None, 1.5)
-    autograder("export", room.folder, "--to", tmp_path)
-    with (tmp_path / "grades.csv").open() as file:
+    autograder("export", room.folder, "--to", tmp_path / "out")
+    with (tmp_path / "out" / "grades.csv").open() as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
     assert (rows["by-hand"]["status"], rows["by-hand"]["score"]) == ("rejected", "")
 
