@@ -23,6 +23,11 @@ _MAPPINGS = (
     collections.defaultdict,
 )
 _LISTS = (list, collections.deque)
+_CONTAINERS = {
+    **dict.fromkeys(_MAPPINGS, "mapping"),
+    **dict.fromkeys(_LISTS, "list"),
+    set: "set",
+}
 IsRecord = Callable[[type], bool]
 
 
@@ -106,12 +111,10 @@ def has_changed(value: Any, before: Any) -> bool:
 
 def _kind(value: Any) -> str:
     kind = type(value)
-    if kind in _MAPPINGS:
-        return "mapping"
-    if kind in _LISTS:
-        return "list"
-    if kind is set:
-        return "set"
+    if kind in _CONTAINERS:
+        return _CONTAINERS[kind]
+    if _is_array(value):
+        return "numpy"
     if isinstance(value, random.Random):
         return "random"
     library = kind.__module__.partition(".")[0]
@@ -267,17 +270,22 @@ def _linked(value: Any, place: dict[int, int]) -> Any:
 
 def _is_buffer(value: Any) -> bool:
     """Whether it is an array, a tensor, a table or a generator of random numbers."""
-    if isinstance(value, random.Random):
+    if _is_array(value) or isinstance(value, random.Random):
         return True
     np, torch, pd = (sys.modules.get(it) for it in ("numpy", "torch", "pandas"))
-    if np is not None:
-        if isinstance(value, np.ndarray):
-            return type(value) is np.ndarray and value.dtype.kind != "O"
-        if isinstance(value, np.random.Generator | np.random.RandomState):
-            return True
+    if np is not None and isinstance(
+        value, np.random.Generator | np.random.RandomState
+    ):
+        return True
     if torch is not None and isinstance(value, torch.Tensor):
         return True
     return pd is not None and isinstance(value, pd.DataFrame | pd.Series)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is a plain array of numbers or text: what most arguments are."""
+    np = sys.modules.get("numpy")
+    return np is not None and type(value) is np.ndarray and value.dtype.kind != "O"
 
 
 def _numpy_state(generator: Any) -> Any:

@@ -49,9 +49,10 @@ class Writer:
         return self._by_base(value) if found is None else found
 
     def _library(self, value: Any) -> ExtType | None:
-        np, torch, pd = _loaded("numpy"), _loaded("torch"), _loaded("pandas")
+        np = _loaded("numpy")
         if np is not None and isinstance(value, np.ndarray | np.generic | np.dtype):
             return self._numpy(np, value)
+        torch, pd = _loaded("torch"), _loaded("pandas")
         if np is not None and isinstance(
             value, np.random.Generator | np.random.RandomState
         ):
