@@ -23,7 +23,7 @@ _MAPPINGS = (
     collections.defaultdict,
 )
 _LISTS = (list, collections.deque)
-_CONTAINERS = {
+_CONTAINERS: dict[type, str] = {
     **dict.fromkeys(_MAPPINGS, "mapping"),
     **dict.fromkeys(_LISTS, "list"),
     set: "set",
