@@ -19,7 +19,8 @@ def main() -> None:
     import matplotlib.pyplot as plt
 
     plt.show = lambda: None
-    found, names = lesson.load("a4"), {"__name__": "__main__"}
+    found = lesson.load("a4")
+    names: dict[str, object] = {"__name__": "__main__"}
     started = time.process_time()
     for cell in found.cells:
         if cell.is_code and cell.role != "check":

@@ -18,7 +18,9 @@ TRAIN, CALM, CHANGE, WATCHED = 5, 9, 17, 20
 AMOUNT = fraud.FEATURES.index("amount")
 
 
-def amounts(seed: int, drifts: tuple[fraud.Drift, ...]) -> tuple[np.ndarray, list]:
+def amounts(
+    seed: int, drifts: tuple[fraud.Drift, ...]
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return the amounts of the training weeks, and of each week after them."""
     days = 7 * (CHANGE + WATCHED)
     town = fraud.Town(customers=500, terminals=1000, days=days)

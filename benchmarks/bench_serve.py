@@ -162,7 +162,7 @@ def show(rows: list[Row], n_long: int) -> None:
 
 def main() -> None:
     """Measure in turn: the engines never run at the same time."""
-    threads = int(sys.argv[1]) if len(sys.argv) > 1 else psutil.cpu_count()
+    threads = int(sys.argv[1]) if len(sys.argv) > 1 else os.cpu_count() or 1
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else assets.path("smollm2")
     gguf = next(folder.glob("*.gguf"))
     local = LocalModel(folder)

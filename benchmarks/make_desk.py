@@ -63,7 +63,8 @@ def families(texts: list[str]) -> np.ndarray:
     near = runs @ runs.T
     near.data = (near.data > NEAR).astype(np.int8)
     near.eliminate_zeros()
-    return connected_components(near, directed=False)[1]
+    numbers: np.ndarray = connected_components(near, directed=False)[1]
+    return numbers
 
 
 def leak(every: pd.DataFrame) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def embedded(parts: dict[str, list[str]]) -> tuple[dict[str, np.ndarray], float]
         model.encode([text])
     ms = 1000 * (time.process_time() - start) / 100
     groups = {"texts": texts, "names": desk.NAMES, "sentences": desk.SENTENCES}
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, group in groups.items():
         numbers, scale = desk.packed(model.encode(list(group)))
         arrays |= {name: numbers, f"{name}_scale": scale}
@@ -228,7 +229,7 @@ def main() -> None:
     kept = json.loads(path.read_text("utf-8"))["prompted"] if path.exists() else {}
     asked = [it for name in desk.NAMES for it in parts[f"test {name}"]]
     arrays, ms = embedded(parts)
-    np.savez(args.out / desk.VECTORS, **arrays)
+    np.savez(args.out / desk.VECTORS, **arrays)  # type: ignore[arg-type]
     meta = described() | {
         "embed_ms": round(ms),
         "count_ms": round(count_ms(parts), 1),

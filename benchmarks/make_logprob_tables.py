@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from importlib import metadata, resources
 from pathlib import Path
+from typing import Any
 
 from course import logprobs, manifest
 from course.llm_local import LocalModel, load_local
@@ -31,7 +32,8 @@ def main() -> None:
     torch.set_num_threads(1)
     model, tickets = load_local(MODEL), load_tickets()
     asked = [it.text for it in tickets.of_split(*logprobs.SPLITS)]
-    data = {"meta": described(), "scores": {}, "nulls": {}, "texts": {}}
+    data: dict[str, dict[str, Any]] = {"meta": described()}
+    data |= {"scores": {}, "nulls": {}, "texts": {}}
     for name, (per_label, draw) in logprobs.PROMPTS.items():
         started = time.process_time()
         shots = logprobs.draw_shots(tickets, per_label, draw)
@@ -77,7 +79,7 @@ def written(model: LocalModel, shots: Sequence[tuple[str, str]], text: str) -> s
     return model.chat(turns, max_tokens=8, stop=["\n"]).text
 
 
-def as_text(data: dict) -> str:
+def as_text(data: dict[str, dict[str, Any]]) -> str:
     """Return JSON with one row of numbers per line: a change shows in a diff."""
     parts = []
     for key, value in data.items():

@@ -83,7 +83,8 @@ def zero_prompt(text: str) -> str:
 
 def go_on(lm: LocalModel, text: str) -> str:
     """Return the rest of the line that the model writes behind the text."""
-    ids, new = lm.encode(text), []
+    ids = lm.encode(text)
+    new: list[int] = []
     for _ in range(MAX_TOKENS):
         token = int(lm.step(ids + new).argmax())
         if token in lm.eos_ids or "\n" in lm.decode([token]):
@@ -104,7 +105,8 @@ def log_probs(lm: LocalModel, ids: list[int], option: list[int]) -> list[float]:
 
 def digits(lm: LocalModel, ids: list[int], allowed: list[int], most: int = 6) -> int:
     """Return the whole number that the model writes when it may write nothing else."""
-    seen, new = list(ids), []
+    seen = list(ids)
+    new: list[int] = []
     end = lm.encode("}")[0], lm.encode(",")[0]
     for _ in range(most):
         logits = lm.step(seen)

@@ -1,5 +1,8 @@
 """M1's least squares, ridge and standard errors against scikit-learn and scipy."""
 
+import functools
+from typing import Any
+
 import numpy as np
 from oracle_tools import Row, names_of, timed
 from scipy.optimize import curve_fit
@@ -20,7 +23,7 @@ def rows() -> list[Row]:
         ("ridge, λ = 100", lambda: m1["fit_ridge"](Z, y, 100), Ridge(alpha=100)),
     ]:
         w, our_s = timed(fit, 20)
-        _, their_s = timed(lambda model=model: model.fit(X, y), 20)
+        _, their_s = timed(functools.partial(model.fit, X, y), 20)
         theirs = np.append(model.intercept_, model.coef_)
         found.append(
             Row(
@@ -38,7 +41,7 @@ def rows() -> list[Row]:
     return [*found, _errors(m1, Z, y)]
 
 
-def _errors(m1: dict, Z: np.ndarray, y: np.ndarray) -> Row:
+def _errors(m1: dict[str, Any], Z: np.ndarray, y: np.ndarray) -> Row:
     """Return the row of the standard errors: scipy has them from a Jacobian's SVD."""
     w = m1["fit_ols"](Z, y)
     ours, our_s = timed(lambda: m1["std_err"](Z, y, w))

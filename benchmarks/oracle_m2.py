@@ -1,5 +1,7 @@
 """M2's logistic regression and average precision against scikit-learn."""
 
+from typing import Any
+
 import numpy as np
 from oracle_tools import Row, names_of, timed
 from sklearn.linear_model import LogisticRegression
@@ -35,7 +37,7 @@ def _real() -> tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _fit(
-    m2: dict,
+    m2: dict[str, Any],
     name: str,
     X: np.ndarray,
     y: np.ndarray,
@@ -63,7 +65,7 @@ def _fit(
     )
 
 
-def _metric(m2: dict) -> Row:
+def _metric(m2: dict[str, Any]) -> Row:
     rng = np.random.default_rng(0)
     y, s = rng.random(100_000) < 0.03, rng.integers(0, 5000, 100_000) / 5000
     ours, our_s = timed(lambda: m2["average_precision"](y, s))

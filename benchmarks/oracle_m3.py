@@ -56,6 +56,6 @@ def trained(
             loss = torch.nn.functional.cross_entropy(
                 logits(net, inputs[rows]), classes[rows]
             )
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             sgd.step()
     return net

@@ -1,5 +1,6 @@
 """M5's boosted trees against scikit-learn and LightGBM, on the same bins."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,10 +23,10 @@ def rows() -> list[Row]:
         cuts = [m5["tail_edges"](x, 64) for x in X[train].T]
         Xb, Xb_test = (m5["binned"](X[part], cuts) for part in (train, test))
         work = (Xb, y[train], ROUNDS, LR, DEPTH, LAM)
-        model, our_s = timed(lambda work=work: m5["boost"](*work), 1)
+        model, our_s = timed(functools.partial(m5["boost"], *work), 1)
         ours = _scores(m5["walk"], model, Xb_test)
         for library, theirs in _libraries().items():
-            _, their_s = timed(lambda t=theirs, w=work: t.fit(w[0], w[1]), 1)
+            _, their_s = timed(functools.partial(theirs.fit, *work[:2]), 1)
             scores = theirs.predict_proba(Xb_test)[:, 1]
             aps = [average_precision_score(y[test], s) for s in (ours, scores)]
             quantity = f"AP, {name}, {ROUNDS} trees"
@@ -48,10 +49,12 @@ def rows() -> list[Row]:
 
 
 def _scores(
-    walk: Callable[..., np.ndarray], model: tuple[float, list], Xb: np.ndarray
+    walk: Callable[..., np.ndarray], model: tuple[float, list[Any]], Xb: np.ndarray
 ) -> np.ndarray:
     start, trees = model
-    return start + LR * sum(walk(tree, Xb) for tree in trees)
+    parts = np.array([walk(tree, Xb) for tree in trees])
+    scores: np.ndarray = start + LR * parts.sum(axis=0)
+    return scores
 
 
 def _libraries() -> dict[str, Any]:

@@ -26,7 +26,7 @@ def one_layer(m6: dict[str, Any]) -> Row:
     def theirs() -> list[np.ndarray]:
         xt, wt = (torch.tensor(a, requires_grad=True) for a in (x, w))
         out = torch.nn.functional.conv2d(xt, wt, padding=PAD)
-        out.backward(torch.tensor(g))
+        out.backward(torch.tensor(g))  # type: ignore[no-untyped-call]
         assert xt.grad is not None
         assert wt.grad is not None
         return [it.detach().numpy() for it in (out, xt.grad, wt.grad)]
@@ -88,7 +88,7 @@ def trained(m6: dict[str, Any]) -> float:
         for at in range(0, len(X), BATCH):
             rows = torch.tensor(order[at : at + BATCH])
             sgd.zero_grad()
-            torch.nn.functional.cross_entropy(logits(net, X[rows]), y[rows]).backward()
+            torch.nn.functional.cross_entropy(logits(net, X[rows]), y[rows]).backward()  # type: ignore[no-untyped-call]
             sgd.step()
     with torch.no_grad():
         said = logits(net, torch.tensor(m6["X_test"])).argmax(dim=1).numpy()

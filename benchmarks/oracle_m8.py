@@ -72,7 +72,7 @@ def _risk(m8: dict[str, Any], town: fraud.Payments) -> Row:
     columns = (town.terminal, town.day, town.fraud)
     table = list(zip(range(len(town)), *(it.tolist() for it in columns), strict=True))
     ours, our_s = timed(lambda: np.array(m8["terminal_risk"](table))[:, 2])
-    values = [town.fraud]
+    values: list[Any] = [town.fraud]
     theirs, their_s = timed(
         lambda: fraud.window_sums(town.terminal, town.day, values, 21.0, 7.0)[0]
     )

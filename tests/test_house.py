@@ -22,6 +22,7 @@ TOOLS = {
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "ruff check": ["-m", "ruff", "check", "."],
     "mypy": ["-m", "mypy"],
+    "mypy benchmarks": ["-m", "mypy", *map(str, sorted(ROOT.glob("benchmarks/*.py")))],
 }
 
 
