@@ -189,6 +189,8 @@ def test_a_server_that_ignores_the_polite_signal_is_ended_all_the_same(
 def test_in_the_foreground_it_ends_with_its_terminal(quick, sent):
     info = serve.start("tiny")
     code = (
+        "import signal\n"  # a job in the background ignores interrupts
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from course import serve; print('up', flush=True)\n"
         "serve.run_until_interrupted(serve.status())"
     )
