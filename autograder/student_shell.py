@@ -1,9 +1,11 @@
 """The IPython shell that runs a student's cells: magics and displays, no processes."""
 
 import io
+import re
 from typing import Any
 
 MAX_OUTPUT = 4 << 20  # characters of a cell's displays
+_IPYTHONS = re.compile(r"[%!?]|^\s*[,;/]", re.MULTILINE)  # magics, help, shell, calls
 
 
 def make_shell(*, figures: bool = False) -> Any:
@@ -23,6 +25,7 @@ def make_shell(*, figures: bool = False) -> Any:
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.autoindent = False
     shell = _shell_class().instance(config=config)
+    shell.input_transformer_manager = _transformer_class()()
     shell.sink = []
     shell.cell_id = "cell"
     shell.show_banner = lambda *_: None
@@ -69,6 +72,24 @@ def _shell_class() -> Any:
         system_piped = system_raw = getoutput = system
 
     return Shell
+
+
+def _transformer_class() -> Any:
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    class Transformer(TransformerManager):
+        def __init__(self) -> None:
+            super().__init__()
+            self._own = list(self.token_transformers)
+
+        def do_token_transforms(self, lines: list[str]) -> Any:
+            """Read the tokens only of a cell with signs that IPython goes by."""
+            is_plain = self.token_transformers == self._own
+            if is_plain and not _IPYTHONS.search("".join(lines)):
+                return lines
+            return super().do_token_transforms(lines)
+
+    return Transformer
 
 
 def _display_classes() -> tuple[Any, Any]:
