@@ -46,7 +46,6 @@ from course.errors import CheckFailed
 
 Emit = Callable[[dict[str, object]], None]
 PATIENCE = 2  # wall time of a check for the CPU time that it may take
-SHORT_S = 0.1  # CPU time of a check for which no thread is started
 MAX_OUTPUTS = 4 << 20  # bytes, as JSON, of what all cells of a submission show
 NewStudent = Callable[[], socket.socket]
 
@@ -381,23 +380,17 @@ def _limited(seconds: float, watchdog: Watchdog) -> Iterator[list[Hung]]:
     if threading.current_thread() is not threading.main_thread():
         yield rung
         return
-    end, cpu_end = time.monotonic() + PATIENCE * seconds, time.process_time() + seconds
 
     def ring(*_: object) -> None:
-        left, cpu_left = end - time.monotonic(), cpu_end - time.process_time()
-        if is_over:
-            return
-        if left > 0 and cpu_left > 0.01:  # it is no short one
-            watchdog.set(left)
-            signal.setitimer(signal.ITIMER_PROF, cpu_left, 1.0)
-            return
-        rung.append(Hung("judging the answer took too long"))
-        raise rung[-1]
+        if not is_over:
+            rung.append(Hung("judging the answer took too long"))
+            raise rung[-1]
 
     signal.signal(
         signal.SIGPROF, ring
     )  # it stays: a late ring must not end the process
-    signal.setitimer(signal.ITIMER_PROF, min(seconds, SHORT_S), 1.0)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
+    watchdog.set(PATIENCE * seconds)
     try:
         yield rung
     finally:

@@ -264,6 +264,20 @@ def test_a_cell_may_wait_at_its_top(engine):
     assert said(engine, source) == "waited\n"
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("found = %who_ls\nprint(type(found).__name__)", "list\n"),
+        ("if True:\n    %precision 2\nprint('%d' % 7, 7 != 8)", "7 True\n"),
+        ("def f(it): print(it)\n/f 3", "3\n"),
+        ("values = [1\n, 2\n]\nprint(7 / 2, len(values))", "3.5 2\n"),
+        ('text = """\n; no call\n"""\nprint(text)', "\n; no call\n\n"),
+    ],
+)
+def test_cells_mean_what_they_do_in_a_notebook(engine, cell, shown):
+    assert said(engine, cell) == shown
+
+
 def test_a_figure_is_drawn_again_after_the_fork(mode):
     """The zygote's fonts are open files: matplotlib must forget them in the child."""
     setting = Setting(preload=("matplotlib.pyplot",), warm=(kinds.FIGURE,))

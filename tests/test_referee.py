@@ -428,6 +428,18 @@ def test_judging_itself_is_limited_in_time(students):
     assert verdict.points == 0
 
 
+def test_a_check_that_waits_without_end_is_limited_in_wall_time(students):
+    check = "import time\nn = f([1])\nwhile n: time.sleep(0.01)"
+    verdict = referee_says(
+        students,
+        "def f(x): return 0",
+        check,
+        "def f(x): return 1",
+        check_s=0.5,
+    )
+    assert verdict.status is Status.TIMED_OUT
+
+
 def test_a_lent_function_does_not_outlive_its_check(students):
     answers = [
         "kept = []\ndef f(g):\n    kept.append(g)\n    return g(1)",
