@@ -40,7 +40,7 @@ from autograder.student_errors import (
 )
 from autograder.submission import Plan, Step
 from autograder.verdicts import MAX_TEXT, CellRun, ExerciseVerdict, Status
-from autograder.watchdog import Watchdog
+from autograder.watchdog import Watchdog, watchdog
 from course import settings
 from course.errors import CheckFailed
 
@@ -61,6 +61,7 @@ def prefork(config: Mapping[str, object]) -> None:
     for name in (*preload, "course.feedback", "course.hints"):  # type: ignore[misc]
         importlib.import_module(str(name))
     course_records()
+    watchdog()
 
 
 def conduct(plan: Plan, new_student: NewStudent, emit: Emit) -> None:
@@ -116,7 +117,7 @@ class _Session:
         self.lost: dict[str, Abort] = {}  # cells since the last check, and their end
         self.ended = ""  # why no fresh process can be had
         self.room = MAX_OUTPUTS  # for what cells show, from now on
-        self.watchdog = Watchdog()
+        self.watchdog = watchdog()
         self.fault = ""  # why checks cannot be run: the instructor's cells fail here
 
     def take(self, step: Step) -> None:
@@ -366,7 +367,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _limited(seconds: float, watchdog: Watchdog) -> Iterator[list[Hung]]:
+def _limited(seconds: float, dog: Watchdog) -> Iterator[list[Hung]]:
     """Limit the CPU time that this process itself takes for a check, and the wall time.
 
     The link's deadlines limit waiting; this limits what a check does with an endless
@@ -390,10 +391,10 @@ def _limited(seconds: float, watchdog: Watchdog) -> Iterator[list[Hung]]:
         signal.SIGPROF, ring
     )  # it stays: a late ring must not end the process
     signal.setitimer(signal.ITIMER_PROF, seconds, 1.0)
-    watchdog.set(PATIENCE * seconds)
+    dog.set(PATIENCE * seconds)
     try:
         yield rung
     finally:
         is_over = True
-        watchdog.clear()
+        dog.clear()
         signal.setitimer(signal.ITIMER_PROF, 0)
