@@ -15,6 +15,7 @@ real zero; `autograder export` leaves their scores empty.
 """
 
 import contextlib
+import datetime
 import hashlib
 import os
 import sys
@@ -35,6 +36,7 @@ from nbgrader.api import (
     Student,
     SubmittedAssignment,
     SubmittedNotebook,
+    new_uuid,
 )
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import (
@@ -45,6 +47,7 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 from nbgrader.utils import parse_utc
+from sqlalchemy import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -222,15 +225,12 @@ class GradebookWriter:
         with self._transaction():
             asked = self._asked(folder)
             found = self._submission(asked, row.student)
-            if when is not None:
-                found.timestamp = when
-            cells = {number: it for number, it in asked.cells.items() if it.name == own}
-            notebooks = [it for it in found.notebooks if it.notebook_id in cells]
-            for notebook in notebooks:
-                _grade(notebook, cells[notebook.notebook_id], row.verdict)
-            self._book.db.flush()
-            for notebook in notebooks:
-                self._penalise(found, notebook)
+            if found is None:
+                self._insert(asked, row.student, own, row.verdict, when)
+                if self._late is not None:
+                    found = self._submission(asked, row.student)
+            if found is not None:
+                self._update(found, asked, own, row.verdict, when)
         return "" if when is None else timestamp
 
     def _asked(self, folder: str) -> "_Asked":
@@ -241,21 +241,86 @@ class GradebookWriter:
             self._known[folder] = _Asked(found.id, cells)
         return self._known[folder]
 
-    def _submission(self, asked: "_Asked", student: str) -> SubmittedAssignment:
-        """Return the submission, made with all its cells when it is new."""
-        db = self._book.db
+    def _submission(self, asked: "_Asked", student: str) -> SubmittedAssignment | None:
+        """Return the submission, with all its notebooks; None: there is none yet."""
         key = {"assignment_id": asked.id, "student_id": student}
-        made = db.query(SubmittedAssignment).filter_by(**key).one_or_none()
-        if made is None:
-            if db.get(Student, student) is None:
-                db.add(Student(id=student))
-            made = SubmittedAssignment(**key)
-            db.add(made)
-        there = {it.notebook_id for it in made.notebooks}
-        for number, cells in asked.cells.items():
-            if number not in there:
-                made.notebooks.append(_without_verdict(number, cells))
-        return made
+        query = self._book.db.query(SubmittedAssignment)
+        found = query.filter_by(**key).one_or_none()
+        if found is None:
+            return None
+        missing = asked.cells.keys() - {it.notebook_id for it in found.notebooks}
+        for number in missing:
+            self._insert_notebook(number, found.id, asked.cells[number], {})
+        if missing:
+            self._book.db.expire(found)
+        return found
+
+    def _insert(
+        self,
+        asked: "_Asked",
+        student: str,
+        own: str,
+        verdict: SubmissionVerdict,
+        when: datetime.datetime | None,
+    ) -> None:
+        """Add a submission, with all its cells and what the grader says of them.
+
+        Rows, not objects: of these, SQLAlchemy would keep account.
+        """
+        db = self._book.db
+        if db.get(Student, student) is None:
+            db.execute(insert(Student), [{"id": student}])
+        number = new_uuid()
+        key = {"assignment_id": asked.id, "student_id": student}
+        db.execute(
+            insert(SubmittedAssignment), [{"id": number, "timestamp": when} | key]
+        )
+        points = {it.grade_id: it.points for it in verdict.exercises}
+        for notebook, cells in asked.cells.items():
+            given = points if cells.name == own else {}
+            self._insert_notebook(notebook, number, cells, given)
+
+    def _insert_notebook(
+        self,
+        notebook: str,
+        submission: str,
+        cells: "_Cells",
+        points: Mapping[str, float | None],
+    ) -> None:
+        """Add a notebook of a submission, with all its cells."""
+        db, number = self._book.db, new_uuid()
+        key = {"id": number, "notebook_id": notebook, "assignment_id": submission}
+        db.execute(insert(SubmittedNotebook), [key])
+        grades = [
+            {"cell_id": cell, "notebook_id": number, "auto_score": points.get(name)}
+            for cell, name in cells.graded.items()
+        ]
+        for it in grades:
+            it["needs_manual_grade"] = it["auto_score"] is None
+        if grades:
+            db.execute(insert(Grade), grades)
+        comments = [{"cell_id": it, "notebook_id": number} for it in cells.commented]
+        if comments:
+            db.execute(insert(Comment), comments)
+
+    def _update(
+        self,
+        found: SubmittedAssignment,
+        asked: "_Asked",
+        own: str,
+        verdict: SubmissionVerdict,
+        when: datetime.datetime | None,
+    ) -> None:
+        """Note what the grader says, and the penalty, of a submission that is there."""
+        if when is not None:
+            found.timestamp = when
+        cells = {number: it for number, it in asked.cells.items() if it.name == own}
+        notebooks = [it for it in found.notebooks if it.notebook_id in cells]
+        for notebook in notebooks:
+            _grade(notebook, cells[notebook.notebook_id], verdict)
+        self._book.db.flush()
+        for notebook in notebooks:
+            self._penalise(found, notebook)
 
     def _penalise(
         self, found: SubmittedAssignment, notebook: SubmittedNotebook
@@ -300,15 +365,6 @@ def _with_alembic() -> dict[str, str]:
     """Return an environment in which nbgrader finds `alembic`: it lies beside Python."""
     path = [str(Path(sys.executable).parent), settings.for_child().get("PATH", "")]
     return settings.for_child(PATH=os.pathsep.join(path))
-
-
-def _without_verdict(number: str, cells: _Cells) -> SubmittedNotebook:
-    """Return a notebook of a submission, with all its cells."""
-    return SubmittedNotebook(
-        notebook_id=number,
-        grades=[Grade(cell_id=it) for it in cells.graded],
-        comments=[Comment(cell_id=it) for it in cells.commented],
-    )
 
 
 def _grade(

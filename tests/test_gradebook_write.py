@@ -226,14 +226,38 @@ def test_a_timestamp_that_is_none_is_passed_over(writer, url, checks, said):
 
 
 def test_a_write_that_fails_leaves_nothing(writer, url, checks, monkeypatch):
+    whole = writer._insert_notebook
+
+    def broken(*arguments):
+        whole(*arguments)
+        raise OperationalError("disk", {}, Exception("full"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "_insert_notebook", broken)
+        with pytest.raises(ClassroomError, match="nothing of this submission"):
+            writer.write(row(checks))
+    assert writer.present() == set()
+    assert writer.students() == set()
+    writer.write(row(checks))
+    assert writer.present() == {(NAME, "ann")}
+
+
+def test_an_update_that_fails_leaves_what_was(writer, url, checks, monkeypatch):
+    writer.write(row(checks))
+
     def broken(grade, verdict):
+        grade.auto_score = 0.25
         raise OperationalError("disk", {}, Exception("full"))
 
     monkeypatch.setattr(gradebook_write, "_set", broken)
     with pytest.raises(ClassroomError, match="nothing of this submission"):
         writer.write(row(checks))
-    assert writer.present() == set()
-    assert writer.students() == set()
+    with Gradebook(with_driver(url), COURSE) as book:
+        scores = {
+            it.auto_score
+            for it in book.find_submission_notebook(NAME, NAME, "ann").grades
+        }
+    assert 0.25 not in scores
 
 
 def test_other_checks_than_those_with_grades_are_refused(writer, source, checks):
