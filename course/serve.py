@@ -31,6 +31,7 @@ from course.serve_engines import ENGINES, HOST, PYTHON
 
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 5.0
+EXEC_LIMIT_S = 1.0
 CLOCK_SLACK_S = 2.0  # a process's start time moves a little when the clock is set
 
 
@@ -253,11 +254,19 @@ def _process(state: _State) -> psutil.Process | None:
         ours = (
             abs(process.create_time() - state.created) < CLOCK_SLACK_S
             and process.status() != psutil.STATUS_ZOMBIE
-            and str(state.info.port) in process.cmdline()
+            and str(state.info.port) in _command_line(process)
         )
     except psutil.Error:
         return None
     return process if ours else None
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """Return it; for a moment at its start, a process has none."""
+    end = time.monotonic() + EXEC_LIMIT_S
+    while not (found := process.cmdline()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return found
 
 
 def _end(state: _State) -> None:

@@ -100,6 +100,20 @@ def test_a_started_server_is_found_shared_and_stopped(quick, cache):
     assert not (cache / "state.json").exists()
 
 
+def test_a_server_that_has_no_command_line_yet_has_not_ended(quick, monkeypatch):
+    """Between its start and the first of its own instructions, a process has none."""
+    known, asked = psutil.Process.cmdline, []
+
+    def cmdline(self):
+        asked.append(self.pid)
+        return [] if len(asked) < 3 else known(self)
+
+    monkeypatch.setattr(psutil.Process, "cmdline", cmdline)
+    info = serve.start("tiny")
+    assert serve.status() == info
+    assert len(asked) >= 3
+
+
 def test_another_process_finds_and_stops_it(quick):
     info = serve.start("tiny")
     code = "from course import serve; print(serve.stop().pid)"
