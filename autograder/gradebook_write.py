@@ -20,7 +20,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -28,7 +27,6 @@ from typing import TYPE_CHECKING, Any, Self
 import nbformat
 from nbgrader.api import (
     Assignment,
-    Comment,
     Grade,
     Gradebook,
     MissingEntry,
@@ -36,7 +34,6 @@ from nbgrader.api import (
     Student,
     SubmittedAssignment,
     SubmittedNotebook,
-    new_uuid,
 )
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import (
@@ -47,11 +44,11 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 from nbgrader.utils import parse_utc
-from sqlalchemy import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from autograder import places
+from autograder import gradebook_rows, places
+from autograder.gradebook_rows import Asked, Cells
 from autograder.journal import Row
 from autograder.verdicts import ExerciseVerdict, SubmissionVerdict
 from course import settings
@@ -59,30 +56,6 @@ from course.errors import ClassroomError
 
 if TYPE_CHECKING:
     from traitlets.config import Config
-
-
-@dataclass(frozen=True)
-class _Cells:
-    """A notebook's cells, by the database's numbers: those with points have a name."""
-
-    name: str
-    graded: Mapping[str, str]
-    commented: tuple[str, ...]
-
-    @classmethod
-    def of(cls, notebook: Notebook) -> Self:
-        graded = (*notebook.grade_cells, *notebook.task_cells)
-        commented = (*notebook.solution_cells, *notebook.task_cells)
-        names = {it.id: it.name for it in graded}
-        return cls(notebook.name, names, tuple(it.id for it in commented))
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """An assignment, and the cells of its notebooks, by the database's numbers."""
-
-    id: str
-    cells: Mapping[str, _Cells]
 
 
 class GradebookWriter:
@@ -112,7 +85,7 @@ class GradebookWriter:
         with _explained(shown), settings.in_environment(_with_alembic()):
             self._book = Gradebook(self.url, course_id)
         self._late = _late_plugin(config)
-        self._known: dict[str, _Asked] = {}
+        self._known: dict[str, Asked] = {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -226,22 +199,23 @@ class GradebookWriter:
             asked = self._asked(folder)
             found = self._submission(asked, row.student)
             if found is None:
-                self._insert(asked, row.student, own, row.verdict, when)
+                db = self._book.db
+                gradebook_rows.add(db, asked, row.student, own, row.verdict, when)
                 if self._late is not None:
                     found = self._submission(asked, row.student)
             if found is not None:
                 self._update(found, asked, own, row.verdict, when)
         return "" if when is None else timestamp
 
-    def _asked(self, folder: str) -> "_Asked":
+    def _asked(self, folder: str) -> Asked:
         """Return what a submission to the assignment consists of; read once."""
         if folder not in self._known:
             found = self._book.find_assignment(folder)
-            cells = {it.id: _Cells.of(it) for it in found.notebooks}
-            self._known[folder] = _Asked(found.id, cells)
+            cells = {it.id: Cells.of(it) for it in found.notebooks}
+            self._known[folder] = Asked(found.id, cells)
         return self._known[folder]
 
-    def _submission(self, asked: "_Asked", student: str) -> SubmittedAssignment | None:
+    def _submission(self, asked: Asked, student: str) -> SubmittedAssignment | None:
         """Return the submission, with all its notebooks; None: there is none yet."""
         key = {"assignment_id": asked.id, "student_id": student}
         query = self._book.db.query(SubmittedAssignment)
@@ -250,63 +224,16 @@ class GradebookWriter:
             return None
         missing = asked.cells.keys() - {it.notebook_id for it in found.notebooks}
         for number in missing:
-            self._insert_notebook(number, found.id, asked.cells[number], {})
+            cells = asked.cells[number]
+            gradebook_rows.add_notebook(self._book.db, number, found.id, cells, {})
         if missing:
             self._book.db.expire(found)
         return found
 
-    def _insert(
-        self,
-        asked: "_Asked",
-        student: str,
-        own: str,
-        verdict: SubmissionVerdict,
-        when: datetime.datetime | None,
-    ) -> None:
-        """Add a submission, with all its cells and what the grader says of them.
-
-        Rows, not objects: of these, SQLAlchemy would keep account.
-        """
-        db = self._book.db
-        if db.get(Student, student) is None:
-            db.execute(insert(Student), [{"id": student}])
-        number = new_uuid()
-        key = {"assignment_id": asked.id, "student_id": student}
-        db.execute(
-            insert(SubmittedAssignment), [{"id": number, "timestamp": when} | key]
-        )
-        points = {it.grade_id: it.points for it in verdict.exercises}
-        for notebook, cells in asked.cells.items():
-            given = points if cells.name == own else {}
-            self._insert_notebook(notebook, number, cells, given)
-
-    def _insert_notebook(
-        self,
-        notebook: str,
-        submission: str,
-        cells: "_Cells",
-        points: Mapping[str, float | None],
-    ) -> None:
-        """Add a notebook of a submission, with all its cells."""
-        db, number = self._book.db, new_uuid()
-        key = {"id": number, "notebook_id": notebook, "assignment_id": submission}
-        db.execute(insert(SubmittedNotebook), [key])
-        grades = [
-            {"cell_id": cell, "notebook_id": number, "auto_score": points.get(name)}
-            for cell, name in cells.graded.items()
-        ]
-        for it in grades:
-            it["needs_manual_grade"] = it["auto_score"] is None
-        if grades:
-            db.execute(insert(Grade), grades)
-        comments = [{"cell_id": it, "notebook_id": number} for it in cells.commented]
-        if comments:
-            db.execute(insert(Comment), comments)
-
     def _update(
         self,
         found: SubmittedAssignment,
-        asked: "_Asked",
+        asked: Asked,
         own: str,
         verdict: SubmissionVerdict,
         when: datetime.datetime | None,
@@ -368,7 +295,7 @@ def _with_alembic() -> dict[str, str]:
 
 
 def _grade(
-    notebook: SubmittedNotebook, cells: _Cells, verdict: SubmissionVerdict
+    notebook: SubmittedNotebook, cells: Cells, verdict: SubmissionVerdict
 ) -> None:
     known = {it.grade_id: it for it in verdict.exercises}
     for grade in notebook.grades:

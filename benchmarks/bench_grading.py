@@ -14,6 +14,7 @@ idle machine, which it should be: CPU ratios bear others' work, throughput does 
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -67,8 +68,21 @@ def throughput(size: int) -> str:
         f"{size} submissions to {CLASS}, a minute with one worker and with two: "
         f"{steady[1]:.0f} and {steady[2]:.0f}, {steady[2] / steady[1]:.2f} times (bar "
         f"1.7), what a class of {FEW} takes being taken off; start included, "
-        f"{rates[1]:.0f} and {rates[2]:.0f}, {rates[2] / rates[1]:.2f} times."
+        f"{rates[1]:.0f} and {rates[2]:.0f}, {rates[2] / rates[1]:.2f} times. Two loops "
+        f"in plain Python on these cores: {plain():.2f} times one."
     )
+
+
+def plain() -> float:
+    """Return what two processes that only compute are to one: the cores' own limit."""
+    command = [sys.executable, "-c", "for it in range(40_000_000): it * it"]
+    took = []
+    for count in (1, 2, 1, 2):
+        start = time.perf_counter()
+        for it in [subprocess.Popen(command) for _ in range(count)]:
+            it.wait()
+        took.append(time.perf_counter() - start)
+    return 2 * (took[0] + took[2]) / (took[1] + took[3])
 
 
 def seconds(size: int, workers: int) -> float:

@@ -14,7 +14,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import OperationalError
 from traitlets.config import Config
 
-from autograder import gradebook_write
+from autograder import gradebook_rows, gradebook_write
 from autograder.gradebook_write import GradebookWriter, with_driver
 from autograder.journal import Row
 from autograder.verdicts import Due, ExerciseVerdict, Status, assemble
@@ -226,14 +226,14 @@ def test_a_timestamp_that_is_none_is_passed_over(writer, url, checks, said):
 
 
 def test_a_write_that_fails_leaves_nothing(writer, url, checks, monkeypatch):
-    whole = writer._insert_notebook
+    whole = gradebook_rows.add_notebook
 
     def broken(*arguments):
         whole(*arguments)
         raise OperationalError("disk", {}, Exception("full"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_insert_notebook", broken)
+        patch.setattr(gradebook_rows, "add_notebook", broken)
         with pytest.raises(ClassroomError, match="nothing of this submission"):
             writer.write(row(checks))
     assert writer.present() == set()

@@ -57,6 +57,7 @@ def test_only_the_gradebook_and_the_classroom_import_nbgrader():
     }
     assert users <= {
         "autograder/gradebook.py",
+        "autograder/gradebook_rows.py",
         "autograder/gradebook_write.py",
         "autograder/nbgrader_run.py",  # the peer that parity compares with
         "course/classroom.py",
