@@ -7,28 +7,29 @@ the 512 small ones, and copies one of these. `MADV_COLLAPSE` (Linux 6.1) makes t
 without leave for more: what a child allocates later comes in small pages, as before.
 Where it is missing, nothing happens. See madvise(2), mincore(2), proc_pid_maps(5).
 
-Bound into both sandboxes: imports the standard library only.
+Bound into both sandboxes: imports the standard library and `kernel`.
 """
 
-import ctypes
-import functools
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from autograder import kernel
+
 HUGE = 2 << 20  # bytes, where small pages have 4 KB; elsewhere the kernel refuses
-_MADV_COLLAPSE = 25
 _PRIVATE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) rw.p \S+ \S+ 0\b")  # no file's
 _FULL = 0.5  # of a huge page: what is reserved and not used is to stay so
-_IS_THERE = bytes(number & 1 for number in range(256))  # the other bits are reserved
 
 
 def collapse() -> None:
-    """Put this process's private memory into huge pages, as far as the kernel can."""
+    """Put this process's private memory into huge pages, as far as the kernel can.
+
+    Raises:
+        OSError: what is mapped cannot be told.
+    """
     for start, end in _areas():
         for address, length in _used(start, end):
-            _libc().madvise(address, length, _MADV_COLLAPSE)
+            kernel.collapse(address, length)
 
 
 def _areas() -> list[tuple[int, int]]:
@@ -53,16 +54,8 @@ def _used(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _is_used(address: int) -> bool:
     """Whether enough of the small pages of a huge one are in memory."""
-    count = HUGE // os.sysconf("SC_PAGESIZE")
-    pages = ctypes.create_string_buffer(count)
-    if _libc().mincore(address, HUGE, pages) != 0:
+    try:
+        pages = kernel.resident(address, HUGE)
+    except OSError:  # it went away meanwhile
         return False
-    return sum(pages.raw.translate(_IS_THERE)) >= _FULL * count
-
-
-@functools.cache
-def _libc() -> ctypes.CDLL:
-    found = ctypes.CDLL(None)
-    found.madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    found.mincore.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
-    return found
+    return sum(pages) >= _FULL * len(pages)

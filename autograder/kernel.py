@@ -19,6 +19,8 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP = 1, 4, 22
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 24, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL, _SECCOMP_MODE_FILTER = 4, 2
 _CAPABILITY_VERSION_3 = 0x20080522
+_MADV_COLLAPSE = 25
+_LOWEST_BIT = bytes(number & 1 for number in range(256))  # the others are reserved
 INSTRUCTION_BYTES = 8  # of one struct sock_filter
 
 
@@ -32,6 +34,8 @@ class _Program(ctypes.Structure):
 def _libc() -> ctypes.CDLL:
     found = ctypes.CDLL(None, use_errno=True)
     found.prctl.argtypes = ctypes.c_int, *[ctypes.c_ulong] * 4
+    found.madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    found.mincore.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
     return found
 
 
@@ -52,6 +56,22 @@ def write(path: str, text: str) -> None:
         os.write(number, text.encode())
     finally:
         os.close(number)
+
+
+def collapse(address: int, length: int) -> None:
+    """Put this memory of the process's into huge pages, as far as the kernel can."""
+    _libc().madvise(address, length, _MADV_COLLAPSE)
+
+
+def resident(address: int, length: int) -> bytes:
+    """Return 1 or 0 for each page of this memory: whether it is there.
+
+    Raises:
+        OSError: some of it is not mapped.
+    """
+    pages = ctypes.create_string_buffer(length // os.sysconf("SC_PAGESIZE"))
+    _checked(_libc().mincore(address, length, pages), "mincore")
+    return pages.raw.translate(_LOWEST_BIT)
 
 
 def unshare(flags: int) -> None:

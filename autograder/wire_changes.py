@@ -82,7 +82,7 @@ def walk(values: Iterable[object], is_record: IsRecord) -> list[Any]:
 
 def _visit(value: Any, found: list[Any], is_record: IsRecord) -> None:
     kind = type(value)
-    if kind in _LISTS or kind in _MAPPINGS or kind is set:
+    if kind in _CONTAINERS:
         found.append(value)
         children: Iterable[Any] = value.values() if kind in _MAPPINGS else value
     elif isinstance(value, tuple):
