@@ -136,14 +136,14 @@ def report(classroom: Path, lesson: str | None, to: Path | None) -> None:
 @click.option("--to", type=FOLDER, help="[default: export/ in the classroom]")
 @click.option("--format", "kind", type=click.Choice(["csv", "json"]), default="csv")
 def export(classroom: Path, lesson: str | None, to: Path | None, kind: str) -> None:
-    r"""Write tables: who was not graded has no score, never a 0.
+    """Write tables: who was not graded has no score, never a 0.
 
     \b
     csv   grades.csv       final grades, with those by hand and late penalties
           submissions.csv  what the grader says of each submission
           exercises.csv    and of each exercise
     json  verdicts.json    all that the grader knows
-    """
+    """  # noqa: D301 - click wants the character, not two
     from autograder import export as tables
     from autograder import gradebook, pages, rooms
 

@@ -8,17 +8,26 @@ container  no bubblewrap (macOS, Windows), but Docker or Podman answers: the gra
 none       untrusted work is refused
 """
 
+import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from autograder.limits import STUDENT
 from course.errors import SandboxError
 
 IMAGE = "crossroads-grader"
+CACHE = "crossroads-cache:/cache"  # the volume in which the image keeps models and data
+_OWN_USER = "1000:1000"  # the image's
+_UNFILTERED = (
+    *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
+    *("--security-opt", "systempaths=unconfined"),
+)
+IN_CONTAINER = ("/.dockerenv", "/run/.containerenv")  # Docker's mark, and Podman's
 
 
 class Mode(StrEnum):
@@ -82,8 +91,19 @@ def choose(
         remedy = f"Grade in a container: `{shown}`. {trust}"
         return Found(Mode.CONTAINER, tuple(reasons), remedy)
     reasons.append(f"container: {said}")
+    if is_container():
+        remedy = (
+            "This is a container whose engine forbids what bubblewrap needs: start it "
+            f"with the options of container/grade.sh, `{' '.join(_UNFILTERED)}`"
+        )
+        return Found(Mode.NONE, tuple(reasons), f"{remedy}. {trust}")
     remedy = f"Install bubblewrap (Linux), Docker or Podman. {trust}"
     return Found(Mode.NONE, tuple(reasons), remedy)
+
+
+def is_container() -> bool:
+    """Whether Docker or Podman started this process."""
+    return any(Path(it).exists() for it in IN_CONTAINER)
 
 
 def problem_of(mode: Mode) -> str:
@@ -140,13 +160,27 @@ def container_command(engine: str, classroom: str) -> list[str]:
     """Return the command that grades a classroom in the grading image.
 
     In the container bubblewrap makes the sandboxes, so the engine's own filters, which
-    forbid namespaces, are off; the container has no network and an ordinary user.
-    No container engine was at hand when this was written: the command follows the
-    engines' documentation and has not been run.
+    forbid namespaces, are off; the container has no network, no capability, and the
+    rights of whoever grades: the verdicts are their files. A root without capabilities
+    cannot make sandboxes: for root it is the owner of the classroom.
     """
-    options = ["--rm", "--init", "--network", "none", "--cap-drop", "ALL"]
-    for it in ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"):
-        options += ["--security-opt", it]
-    options += ["--memory", "6g", "--memory-swap", "6g", "--pids-limit", "512"]
-    mount = ["--volume", f"{classroom}:/classroom"]
-    return [engine, "run", *options, *mount, IMAGE, "autograder", "grade", "/classroom"]
+    is_root = hasattr(os, "getuid") and os.getuid() == 0
+    own = ["--userns=keep-id"] if engine == "podman" and not is_root else []
+    return [
+        *(engine, "run", "--rm", "--init", "--network", "none", "--cap-drop", "ALL"),
+        *(*own, "--user", _user(Path(classroom))),
+        *_UNFILTERED,
+        *("--memory", "6g", "--memory-swap", "6g", "--pids-limit", "512"),
+        *("--volume", f"{classroom}:/classroom", "--volume", CACHE),
+        *(IMAGE, "autograder", "grade", "/classroom"),
+    ]
+
+
+def _user(classroom: Path) -> str:
+    """Return user:group that grade in the container; the image's own where none fits."""
+    if not hasattr(os, "getuid"):
+        return _OWN_USER
+    if os.getuid() != 0:
+        return f"{os.getuid()}:{os.getgid()}"
+    found = classroom.stat() if classroom.is_dir() else None
+    return f"{found.st_uid}:{found.st_gid}" if found and found.st_uid else _OWN_USER

@@ -39,16 +39,47 @@ def test_what_is_told_is_what_the_script_runs(tmp_path):
     engine.chmod(0o755)
     room = tmp_path / "a room"
     room.mkdir()
+    if os.getuid() == 0:
+        os.chown(room, 1234, 1235)
     command = [str(PLACE / "grade.sh"), str(room), "--lesson", "a1"]
     env = os.environ | {"ENGINE": str(engine)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     ran = done.stdout.splitlines()
     told = probe.container_command("docker", str(room))[1:]
-    assert set(told) <= set(ran)
-    assert ran[-5:] == ["autograder", "grade", "/classroom", "--lesson", "a1"]
+    assert ran == [*told, "--lesson", "a1"]
     text = " ".join((PLACE / "README.md").read_text().replace("\\\n", " ").split())
-    for it in told[:-1]:
-        assert it.replace(str(room), "CLASSROOM") in text, it
+    own = f"{room.stat().st_uid}:{room.stat().st_gid}"
+    for it in told:
+        shown = it.replace(str(room), "CLASSROOM").replace(own, '"$(id -u):$(id -g)"')
+        assert shown in text, it
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be root")
+def test_nothing_is_graded_as_root(tmp_path):
+    command = [str(PLACE / "grade.sh"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "chown -R 1000:1000" in done.stderr
+    told = probe.container_command("docker", str(tmp_path))
+    assert told[told.index("--user") + 1] == "1000:1000"
+
+
+def test_podman_maps_an_ordinary_user_to_itself(monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    ran, told = (probe.container_command(it, "room") for it in ("docker", "podman"))
+    assert set(told) - set(ran) == {"podman", "--userns=keep-id"}
+
+
+@pytest.mark.parametrize("mark", probe.IN_CONTAINER)
+def test_in_a_container_the_remedy_is_how_to_start_it(monkeypatch, tmp_path, mark):
+    there = tmp_path / Path(mark).name
+    monkeypatch.setattr(probe, "IN_CONTAINER", (str(there),))
+    none = probe.choose(lambda _: "forbidden", lambda: ("", "no engine"))
+    assert "Install bubblewrap" in none.remedy
+    there.touch()
+    told = probe.choose(lambda _: "forbidden", lambda: ("", "no engine"))
+    assert told.mode is probe.Mode.NONE
+    assert "--security-opt systempaths=unconfined" in told.remedy
 
 
 def test_the_script_says_how_it_is_called():

@@ -227,7 +227,7 @@ def test_the_cpu_limit_holds_though_signals_are_ignored():
         wire.send(ours, codec, [1, 60.0, "run", source, "c"])
         ended = child.wait(30)
         assert ended.text == "killed by SIGKILL"
-        assert 0.9 < ended.cpu_s < 5
+        assert 0.5 < ended.cpu_s < 5  # the kernel's two clocks differ on a busy machine
 
 
 THREAD = """
