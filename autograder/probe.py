@@ -22,7 +22,7 @@ from course.errors import SandboxError
 
 IMAGE = "crossroads-grader"
 CACHE = "crossroads-cache:/cache"  # the volume in which the image keeps models and data
-_OWN_USER = "1000:1000"  # the image's
+_OWN_USER = 1000, 1000  # the image's
 _UNFILTERED = (
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--security-opt", "systempaths=unconfined"),
@@ -91,14 +91,13 @@ def choose(
         remedy = f"Grade in a container: `{shown}`. {trust}"
         return Found(Mode.CONTAINER, tuple(reasons), remedy)
     reasons.append(f"container: {said}")
+    remedy = "Install bubblewrap (Linux), Docker or Podman"
     if is_container():
         remedy = (
-            "This is a container whose engine forbids what bubblewrap needs: start it "
-            f"with the options of container/grade.sh, `{' '.join(_UNFILTERED)}`"
+            "This is a container: it needs bubblewrap in it, and to be started with the "
+            f"options of container/grade.sh, `{' '.join(_UNFILTERED)}`"
         )
-        return Found(Mode.NONE, tuple(reasons), f"{remedy}. {trust}")
-    remedy = f"Install bubblewrap (Linux), Docker or Podman. {trust}"
-    return Found(Mode.NONE, tuple(reasons), remedy)
+    return Found(Mode.NONE, tuple(reasons), f"{remedy}. {trust}")
 
 
 def is_container() -> bool:
@@ -161,26 +160,18 @@ def container_command(engine: str, classroom: str) -> list[str]:
 
     In the container bubblewrap makes the sandboxes, so the engine's own filters, which
     forbid namespaces, are off; the container has no network, no capability, and the
-    rights of whoever grades: the verdicts are their files. A root without capabilities
-    cannot make sandboxes: for root it is the owner of the classroom.
+    rights of whoever grades: the verdicts are their files. Root is told the image's own
+    user: without capabilities root cannot make sandboxes.
     """
-    is_root = hasattr(os, "getuid") and os.getuid() == 0
-    own = ["--userns=keep-id"] if engine == "podman" and not is_root else []
+    user, group = (os.getuid(), os.getgid()) if hasattr(os, "getuid") else _OWN_USER
+    own = ["--userns=keep-id"] if engine == "podman" and user else []
+    if not user:
+        user, group = _OWN_USER
     return [
         *(engine, "run", "--rm", "--init", "--network", "none", "--cap-drop", "ALL"),
-        *(*own, "--user", _user(Path(classroom))),
+        *(*own, "--user", f"{user}:{group}"),
         *_UNFILTERED,
         *("--memory", "6g", "--memory-swap", "6g", "--pids-limit", "512"),
         *("--volume", f"{classroom}:/classroom", "--volume", CACHE),
         *(IMAGE, "autograder", "grade", "/classroom"),
     ]
-
-
-def _user(classroom: Path) -> str:
-    """Return user:group that grade in the container; the image's own where none fits."""
-    if not hasattr(os, "getuid"):
-        return _OWN_USER
-    if os.getuid() != 0:
-        return f"{os.getuid()}:{os.getgid()}"
-    found = classroom.stat() if classroom.is_dir() else None
-    return f"{found.st_uid}:{found.st_gid}" if found and found.st_uid else _OWN_USER

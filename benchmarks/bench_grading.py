@@ -63,10 +63,10 @@ def throughput(size: int) -> str:
     """Return what one worker and two make of a class, submissions per minute."""
     alone, whole = {1: 0.0, 2: 0.0}, {1: 0.0, 2: 0.0}
     for workers in (1, 2, 2, 1):  # a machine that gets faster or slower favours neither
-        alone[workers] += seconds(FEW, workers)
-        whole[workers] += seconds(size, workers)
-    rates = {it: 120 * size / whole[it] for it in whole}
-    steady = {it: 120 * (size - FEW) / (whole[it] - alone[it]) for it in whole}
+        alone[workers] += seconds(FEW, workers) / 2
+        whole[workers] += seconds(size, workers) / 2
+    rates = {it: 60 * size / whole[it] for it in whole}
+    steady = {it: 60 * (size - FEW) / (whole[it] - alone[it]) for it in whole}
     return (
         f"{size} submissions to {CLASS}, a minute with one worker and with two: "
         f"{steady[1]:.0f} and {steady[2]:.0f}, {steady[2] / steady[1]:.2f} times (bar "

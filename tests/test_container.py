@@ -40,7 +40,7 @@ def test_what_is_told_is_what_the_script_runs(tmp_path):
     room = tmp_path / "a room"
     room.mkdir()
     if os.getuid() == 0:
-        os.chown(room, 1234, 1235)
+        os.chown(room, 1000, 1000)
     command = [str(PLACE / "grade.sh"), str(room), "--lesson", "a1"]
     env = os.environ | {"ENGINE": str(engine)}
     done = subprocess.run(command, env=env, capture_output=True, text=True)
@@ -62,12 +62,17 @@ def test_nothing_is_graded_as_root(tmp_path):
     assert "chown -R 1000:1000" in done.stderr
     told = probe.container_command("docker", str(tmp_path))
     assert told[told.index("--user") + 1] == "1000:1000"
+    os.chown(tmp_path, 1234, 1235)
+    env = os.environ | {"ENGINE": "echo"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    assert "--user 1234:1235 " in done.stdout
 
 
 def test_podman_maps_an_ordinary_user_to_itself(monkeypatch):
     monkeypatch.setattr(os, "getuid", lambda: 1000)
-    ran, told = (probe.container_command(it, "room") for it in ("docker", "podman"))
-    assert set(told) - set(ran) == {"podman", "--userns=keep-id"}
+    docker = probe.container_command("docker", "room")
+    podman = probe.container_command("podman", "room")
+    assert set(podman) - set(docker) == {"podman", "--userns=keep-id"}
 
 
 @pytest.mark.parametrize("mark", probe.IN_CONTAINER)

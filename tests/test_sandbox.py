@@ -220,14 +220,14 @@ def test_the_cpu_limit_holds_though_signals_are_ignored():
     ours, theirs = socket.socketpair()
     setting = Setting(runtime="autograder.student")
     with ours, theirs, running(Kind.STUDENT, setting) as box:
-        child = box.fork(theirs, limits.Limits(cpu_s=1)).started()
+        child = box.fork(theirs, limits.Limits(cpu_s=2)).started()
         theirs.close()
         codec = wire.Codec(None)
         source = "import signal\nfor it in (14, 24): signal.signal(it, signal.SIG_IGN)\nwhile True: pass"
         wire.send(ours, codec, [1, 60.0, "run", source, "c"])
         ended = child.wait(30)
         assert ended.text == "killed by SIGKILL"
-        assert 0.5 < ended.cpu_s < 5  # the kernel's two clocks differ on a busy machine
+        assert 0.9 < ended.cpu_s < 5
 
 
 THREAD = """
